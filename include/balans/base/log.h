@@ -1,0 +1,34 @@
+/**
+ * @file
+ * What the program says on stderr.  stdout is for results.
+ */
+#ifndef BAL_BASE_LOG_H
+#define BAL_BASE_LOG_H
+
+typedef enum bal_log_level {
+    BAL_LOG_ERROR = 0, ///< -q: only the line of a failure
+    BAL_LOG_WARN,
+    BAL_LOG_INFO,  ///< the default
+    BAL_LOG_DEBUG, ///< -v
+} bal_log_level;
+
+/** Sets the level and who speaks: only rank 0 prints.  Local. */
+void bal_log_init(bal_log_level level, int rank);
+bal_log_level bal_log_get_level(void);
+
+/** One line "balans: ..." on stderr of rank 0, if the level is high enough.
+ *  Local.  Warnings are preceded by the word "warning". */
+__attribute__((format(printf, 2, 3))) void bal_log(bal_log_level level,
+                                                   const char *fmt, ...);
+#define bal_warn(...) bal_log(BAL_LOG_WARN, __VA_ARGS__)
+#define bal_info(...) bal_log(BAL_LOG_INFO, __VA_ARGS__)
+#define bal_debug(...) bal_log(BAL_LOG_DEBUG, __VA_ARGS__)
+
+/** Progress of a long phase: on a terminal one line redrawn in place, elsewhere
+ *  a plain line at most every 30 s.  Local; rank 0 prints, at level info. */
+__attribute__((format(printf, 1, 2))) void bal_progress(const char *fmt, ...);
+
+/** Ends a line drawn by bal_progress(), so that other output can follow.  Local. */
+void bal_progress_end(void);
+
+#endif

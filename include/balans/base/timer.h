@@ -1,0 +1,8 @@
+/** @file  Wall-clock time. */
+#ifndef BAL_BASE_TIMER_H
+#define BAL_BASE_TIMER_H
+
+/** Seconds on a monotonic clock with an arbitrary origin.  Local. */
+double bal_now(void);
+
+#endif

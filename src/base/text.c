@@ -1,0 +1,125 @@
+#include "balans/base/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* strtol() and its kind skip blanks and accept "0x" and "nan"; a value of ours
+ * starts with a digit, a sign or a point. */
+static bool starts_number(const char *s)
+{
+    if (*s == '+' || *s == '-')
+        s++;
+    return isdigit((unsigned char)*s) || *s == '.';
+}
+
+bool bal_parse_int(const char *s, int64_t *out)
+{
+    char *end;
+
+    errno = 0;
+    if (!starts_number(s))
+        return false;
+    long long v = strtoll(s, &end, 10);
+    if (errno != 0 || end == s || *end != '\0')
+        return false;
+    *out = v;
+    return true;
+}
+
+bool bal_parse_u64(const char *s, uint64_t *out)
+{
+    char *end;
+
+    errno = 0;
+    if (!isdigit((unsigned char)*s))
+        return false;
+    unsigned long long v = strtoull(s, &end, 10);
+    if (errno != 0 || *end != '\0')
+        return false;
+    *out = v;
+    return true;
+}
+
+static bool parse_leading_real(const char *s, double *out, char **end)
+{
+    errno = 0;
+    if (!starts_number(s) || strpbrk(s, "xX") != NULL)
+        return false;
+    double v = strtod(s, end);
+    if (*end == s || !isfinite(v) || (errno == ERANGE && fabs(v) > 1))
+        return false;
+    *out = v;
+    return true;
+}
+
+bool bal_parse_real(const char *s, double *out)
+{
+    char *end;
+    double v;
+
+    if (!parse_leading_real(s, &v, &end) || *end != '\0')
+        return false;
+    *out = v;
+    return true;
+}
+
+bool bal_parse_size(const char *s, bal_size *out)
+{
+    static const char units[] = "KMGTP";
+    char *end;
+    double v;
+
+    if (!parse_leading_real(s, &v, &end) || v < 0)
+        return false;
+    const char *unit = *end != '\0' ? strchr(units, toupper((unsigned char)*end))
+                                    : NULL;
+    if (unit != NULL) {
+        v = ldexp(v, 10 * (int)(unit - units + 1));
+        end++;
+        if (end[0] == 'i' && end[1] == 'B')
+            end++;
+    }
+    if (*end == 'B')
+        end++;
+    if (*end != '\0' || v > 9e18)
+        return false;
+    *out = (bal_size)v;
+    return true;
+}
+
+char *bal_join(char *buf, size_t size, char *const *item, bal_size count)
+{
+    static const char cut[] = ", ...";
+    size_t used = 0;
+
+    snprintf(buf, size, "none");
+    for (bal_size i = 0; i < count; i++) {
+        size_t more = strlen(item[i]) + (i > 0 ? 2 : 0);
+        if (used + more + sizeof cut > size) {
+            snprintf(buf + used, size - used, "%s", i > 0 ? cut : "...");
+            break;
+        }
+        used += (size_t)snprintf(buf + used, size - used, "%s%s",
+                                 i > 0 ? ", " : "", item[i]);
+    }
+    return buf;
+}
+
+char *bal_bytes(char *buf, size_t size, bal_size bytes)
+{
+    static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    double v = (double)bytes;
+    int u = 0;
+
+    while (v >= 1024 && u < 5) {
+        v /= 1024;
+        u++;
+    }
+    snprintf(buf, size, u == 0 ? "%.0f %s" : "%.1f %s", v, unit[u]);
+    return buf;
+}

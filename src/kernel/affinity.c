@@ -1,0 +1,213 @@
+/*
+ * Affinities of candidates, the elbow's histogram, and its bend.
+ *
+ * exp(-t):   n = round(-t log2 e), r = -t - n ln 2 (in two parts), and
+ *            e^r = 1 + r (1 + r g(r)), |r| <= ln 2 / 2, with g of degree 4
+ *            interpolated at Chebyshev nodes (error 0.2 2^-24 of e^r), then
+ *            2^n through the exponent bits.  n comes out of adding 1.5 2^23,
+ *            whose low bits it then is.  For t <= 87 nothing is subnormal.
+ * bins:      the bin of `a` comes out of one multiplication in double, exactly;
+ *            see bin_of().
+ * elbow:     the point of the curve (number of entries >= edge, edge) farthest
+ *            below its chord, in integers: argmax (N - R(h)) H - h N.
+ *
+ * Elements are handled a vector at a time; those to be dropped are squeezed out
+ * in registers, so that there is no branch per element.
+ * Source: algorithm.md, sections 3 and 4.
+ */
+#include "balans/kernel/affinity.h"
+
+#include "simd.h"
+#include "variant.h"
+
+_Static_assert(BAL_TILE <= UINT8_MAX + 1, "a lane fits a byte");
+
+#define FLOOR 0.001
+
+static inline vf exp_neg(vf t)
+{
+    vf magic = v_set(0x1.8p23f), one = v_set(1.0f), x = v_sub(v_set(0.0f), t);
+    vf shifted = v_fma(x, v_set(0x1.715476p0f), magic);
+    vf n = v_sub(shifted, magic);
+    vf r = v_fma(n, v_set(-0x1.62e43p-1f), x);
+    vf g = v_set(0x1.6d117cp-10f);
+
+    r = v_fma(n, v_set(0x1.05c61p-29f), r);
+    g = v_fma(g, r, v_set(0x1.120be2p-7f));
+    g = v_fma(g, r, v_set(0x1.555518p-5f));
+    g = v_fma(g, r, v_set(0x1.5554dcp-3f));
+    g = v_fma(g, r, v_set(0.5f));
+    g = v_fma(g, r, one);
+    g = v_fma(g, r, one);
+    return v_zero_above(t, v_set(87.0f), v_mul(g, v_shift_exp(shifted)));
+}
+
+static inline float first_of(vf v)
+{
+    float all[VL];
+
+    v_storeu(all, v);
+    return all[0];
+}
+
+float KERNEL(bal_exp_neg)(float t)
+{
+    return first_of(exp_neg(v_set(t)));
+}
+
+float KERNEL(bal_affinity)(float d2, float s2)
+{
+    if (s2 > 0.0f)
+        return first_of(exp_neg(v_div(v_set(d2), v_set(s2))));
+    return d2 > 0.0f ? 0.0f : 1.0f;
+}
+
+/* Keeps the entries with value <= limit, all of which get the affinity 1: the
+ * rule for a scale of 0. */
+static int keep_duplicates(float *value, uint8_t *lane, int count)
+{
+    int n = 0;
+
+    for (int i = 0; i < count; i++)
+        if (!(value[i] > 0.0f)) {
+            value[n] = 1.0f;
+            lane[n++] = lane[i];
+        }
+    return n;
+}
+
+/* float(e) <= a where e <= a + half a unit in the last place of a, for doubles e
+ * that are not halfway between two floats, which no edge is; so the edges need
+ * not be looked up.  Adding to the bits adds that half. */
+static inline int32_t bin_of(float a)
+{
+    double above = a;
+    uint64_t bits;
+
+    memcpy(&bits, &above, sizeof bits);
+    bits += UINT64_C(1) << 28;
+    memcpy(&above, &bits, sizeof bits);
+    above = (above - FLOOR) * (BAL_BINS / (1.0 - FLOOR));
+    return (int32_t)(above < BAL_BINS - 1 ? above : BAL_BINS - 1);
+}
+
+/* Overwrites value[count .. next multiple of BAL_LANES), so that whole vectors
+ * can be turned into bins. */
+static void count_bins(float *value, int count, uint32_t *bins)
+{
+    int32_t bin[BAL_TILE];
+    int whole = (count + BAL_LANES - 1) / BAL_LANES * BAL_LANES, i = 0;
+
+    for (int j = count; j < whole; j++)
+        value[j] = 0.0f;
+    for (int j = 0; j < whole; j++)
+        bin[j] = bin_of(value[j]);
+    for (; i + 3 < count; i += 4) {
+        bins[bin[i]]++;
+        bins[bin[i + 1]]++;
+        bins[bin[i + 2]]++;
+        bins[bin[i + 3]]++;
+    }
+    for (; i < count; i++)
+        bins[bin[i]]++;
+}
+
+int KERNEL(bal_affinity_bin)(float *value, uint8_t *lane, int count, float s2,
+                             uint32_t *bins)
+{
+    vf scale = v_set(s2), floor = v_set(BAL_AFFINITY_FLOOR);
+    int n = 0;
+
+    if (!(s2 > 0.0f)) {
+        n = keep_duplicates(value, lane, count);
+        bins[BAL_BINS - 1] += (uint32_t)n;
+        return n;
+    }
+    for (int i = 0; i < count; i += VL) {
+        vf a = exp_neg(v_div(v_loadu(value + i), scale));
+        uint32_t keep = v_ge(a, floor) & v_head(count - i);
+        l_pack(lane + n, l_load(lane + i), keep);
+        n += v_pack(value + n, a, keep);
+    }
+    count_bins(value, n, bins);
+    return n;
+}
+
+int KERNEL(bal_affinity_within)(float *value, uint8_t *lane, int count,
+                                float s2)
+{
+    vf scale = v_set(s2);
+    int n = 0;
+
+    if (!(s2 > 0.0f))
+        return keep_duplicates(value, lane, count);
+    for (int i = 0; i < count; i += VL) {
+        vf d2 = v_loadu(value + i);
+        uint32_t keep = v_le(d2, scale) & v_head(count - i);
+        l_pack(lane + n, l_load(lane + i), keep);
+        n += v_pack(value + n, exp_neg(v_div(d2, scale)), keep);
+    }
+    return n;
+}
+
+/* Packed in a buffer first: the caller's arrays need not have room beyond what
+ * is kept. */
+int KERNEL(bal_affinity_keep)(const float *value, const uint8_t *lane,
+                              int count, float threshold, bal_lidx base,
+                              float *out_value, bal_lidx *out_index)
+{
+    float kept[BAL_TILE];
+    uint8_t at[BAL_TILE];
+    vf limit = v_set(threshold);
+    int n = 0;
+
+    for (int i = 0; i < count; i += VL) {
+        vf a = v_loadu(value + i);
+        uint32_t keep = v_ge(a, limit) & v_head(count - i);
+        l_pack(at + n, l_load(lane + i), keep);
+        n += v_pack(kept + n, a, keep);
+    }
+    memcpy(out_value, kept, (size_t)n * sizeof *kept);
+    for (int i = 0; i < n; i++)
+        out_index[i] = base + at[i];
+    return n;
+}
+
+#if BAL_COMMON
+
+#define EDGE(h)   (float)(FLOOR + (double)(h) * (1.0 - FLOOR) / BAL_BINS)
+#define EDGE4(h)  EDGE(h), EDGE((h) + 1), EDGE((h) + 2), EDGE((h) + 3)
+#define EDGE16(h) EDGE4(h), EDGE4((h) + 4), EDGE4((h) + 8), EDGE4((h) + 12)
+#define EDGE64(h) \
+    EDGE16(h), EDGE16((h) + 16), EDGE16((h) + 32), EDGE16((h) + 48)
+#define EDGE256(h) \
+    EDGE64(h), EDGE64((h) + 64), EDGE64((h) + 128), EDGE64((h) + 192)
+static const float edge[BAL_BINS] = {EDGE256(0), EDGE256(256), EDGE256(512),
+                                     EDGE256(768)};
+
+const float *bal_affinity_edges(void)
+{
+    return edge;
+}
+
+int bal_elbow(const int64_t *bins)
+{
+    int64_t total = 0, below = 0, best = 0;
+    int at = 0;
+
+    for (int h = 0; h < BAL_BINS; h++)
+        total += bins[h];
+    if (total == 0)
+        return 0;
+    for (int h = 0; h < BAL_BINS; h++) {
+        int64_t gain = below * BAL_BINS - h * total;
+        if (gain >= best) {
+            best = gain;
+            at = h;
+        }
+        below += bins[h];
+    }
+    return at;
+}
+
+#endif

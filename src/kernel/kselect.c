@@ -1,0 +1,272 @@
+/*
+ * The k smallest of a stream.
+ *
+ * Up to SORTED_MOST, the buffer is a sorted list, filled up with +infinity:
+ * its last element is the bound, and what is less than that is inserted.
+ *
+ * Beyond, the buffer has room for 2 k and a vector.  Elements less than the
+ * bound are packed behind the others; when there is no room left (and once, as
+ * soon as there are k, to have a bound at all) it is cut: the k-th smallest T
+ * is found, the elements less than T are packed in front, and as many T as
+ * are missing follow.  Dropping an element equal to the bound changes nothing,
+ * as k elements not greater are there already.
+ *
+ * The k-th smallest comes from radix selection: floats >= 0 are ordered like
+ * their bit patterns.  The interval of patterns that holds it is cut into
+ * equal bins, counted, and replaced by the bin that holds it, until that is a
+ * single pattern or holds few enough elements to sort.  Patterns are taken
+ * relative to the smallest, so distances of one magnitude spread over all bins.
+ * Cost: O(1) per element offered, whatever k; O(k) for the end's radix sort.
+ * Source: algorithm.md, sections 3 and 9.
+ */
+#include "balans/kernel/kselect.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "simd.h"
+#include "variant.h"
+
+_Static_assert(BAL_TILE <= UINT8_MAX + 1, "a lane fits a byte");
+
+enum {
+    SORTED_MOST = 32, /* the largest k with a sorted list */
+    BINS_MOST = 2048, /* of one step of radix selection */
+    FEW = 128,        /* elements worth sorting to end a radix selection */
+};
+
+static inline uint32_t pattern(float v)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &v, sizeof bits);
+    return bits & 0x7fffffffu;
+}
+
+static inline float value_of(uint32_t bits)
+{
+    float v;
+
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+static void insertion_sort(float *v, bal_size n)
+{
+    for (bal_size i = 1; i < n; i++) {
+        float x = v[i];
+        bal_size j = i;
+        for (; j > 0 && v[j - 1] > x; j--)
+            v[j] = v[j - 1];
+        v[j] = x;
+    }
+}
+
+/* Elements whose patterns lie in lo .. lo + width. */
+typedef struct range {
+    uint32_t lo, width;
+} range;
+
+static range range_of(const float *v, bal_size n)
+{
+    uint32_t lo = UINT32_MAX, hi = 0;
+
+    for (bal_size i = 0; i < n; i++) {
+        uint32_t u = pattern(v[i]);
+        lo = u < lo ? u : lo;
+        hi = u > hi ? u : hi;
+    }
+    return (range){lo, hi - lo};
+}
+
+/* Few bins for few elements: clearing and scanning them has a cost as well. */
+static int shift_for(uint32_t width, bal_size n)
+{
+    int bits = n < 4096 ? 8 : 11, used = 32 - __builtin_clz(width | 1);
+
+    return used > bits ? used - bits : 0;
+}
+
+/* What lies outside the range is counted in a bin of its own, past the last. */
+static void count_patterns(const float *v, bal_size n, range r, int shift,
+                           bal_size *bin)
+{
+    uint32_t last = r.width >> shift;
+
+    memset(bin, 0, (last + 2) * sizeof *bin);
+    for (bal_size i = 0; i < n; i++) {
+        uint32_t at = (pattern(v[i]) - r.lo) >> shift;
+        bin[at > last ? last + 1 : at]++;
+    }
+}
+
+/* The (k+1)-th smallest of the few elements in the range. */
+static float pick(const float *v, bal_size n, range r, bal_size k)
+{
+    float few[FEW];
+    bal_size held = 0;
+
+    for (bal_size i = 0; i < n && held < FEW; i++)
+        if (pattern(v[i]) - r.lo <= r.width)
+            few[held++] = v[i];
+    insertion_sort(few, held);
+    return few[k];
+}
+
+float KERNEL(bal_kth_smallest)(float *v, bal_size n, bal_size k)
+{
+    bal_size bin[BINS_MOST + 1], inside = n;
+    range r = range_of(v, n);
+
+    k--;
+    while (r.width > 0 && inside > FEW) {
+        int shift = shift_for(r.width, n);
+        uint32_t at = 0, top = r.lo + r.width;
+        count_patterns(v, n, r, shift, bin);
+        for (; k >= bin[at]; at++)
+            k -= bin[at];
+        inside = bin[at];
+        r.lo += at << shift;
+        r.width = (UINT32_C(1) << shift) - 1;
+        r.width = r.width > top - r.lo ? top - r.lo : r.width;
+    }
+    return r.width == 0 ? value_of(r.lo) : pick(v, n, r, k);
+}
+
+/* Keeps the k smallest of the len >= k held. */
+static void cut(bal_kselect *s)
+{
+    float most = KERNEL(bal_kth_smallest)(s->at, s->len, s->k);
+    vf bound = v_set(most);
+    bal_size n = 0;
+
+    for (bal_size i = 0; i < s->len; i += VL) {
+        vf v = v_loadu(s->at + i);
+        int left = s->len - i < VL ? (int)(s->len - i) : VL;
+        n += v_pack(s->at + n, v, v_lt(v, bound) & v_head(left));
+    }
+    for (; n < s->k; n++)
+        s->at[n] = most;
+    s->len = s->k;
+    s->bound = most;
+}
+
+static void insert(bal_kselect *s, float x)
+{
+    bal_size i = s->k - 1;
+
+    for (; i > 0 && s->at[i - 1] > x; i--)
+        s->at[i] = s->at[i - 1];
+    s->at[i] = x;
+    s->len += s->len < s->k;
+}
+
+static void offer_sorted(bal_kselect *s, const float *d2, int count)
+{
+    const float *last = s->at + s->k - 1;
+
+    for (int j = 0; j < count; j += VL) {
+        uint32_t less = v_lt(v_load(d2 + j), v_set(*last)) & v_head(count - j);
+        for (; less != 0; less &= less - 1) {
+            float x = d2[j + __builtin_ctz(less)];
+            if (x < *last)
+                insert(s, x);
+        }
+    }
+    s->bound = *last;
+}
+
+/* The bound may fall only where vectors of all sizes end, so that it is the same
+ * after every element whatever the instruction set. */
+static void offer_buffered(bal_kselect *s, const float *d2, int count)
+{
+    vf bound = v_set(s->bound);
+
+    for (int j = 0; j < count; j += BAL_LANES) {
+        bal_size before = s->len;
+        for (int i = j; i < j + BAL_LANES; i += VL) {
+            vf v = v_load(d2 + i);
+            uint32_t less = v_lt(v, bound) & v_head(count - i);
+            if (less != 0)
+                s->len += v_pack(s->at + s->len, v, less);
+        }
+        if (s->len == before)
+            continue;
+        if (s->len + BAL_LANES > s->cap ||
+            (isinf(s->bound) && s->len >= s->k)) {
+            cut(s);
+            bound = v_set(s->bound);
+        }
+    }
+}
+
+void KERNEL(bal_kselect_offer)(bal_kselect *s, const float *d2, int count)
+{
+    if (s->k <= SORTED_MOST)
+        offer_sorted(s, d2, count);
+    else
+        offer_buffered(s, d2, count);
+}
+
+/* Four passes by one byte each, so that the result is where the input was. */
+static void radix_sort(float *v, float *other, bal_size n)
+{
+    for (int shift = 0; shift < 32; shift += 8) {
+        bal_size start[257] = {0};
+        float *from = v;
+        for (bal_size i = 0; i < n; i++)
+            start[(pattern(v[i]) >> shift & 255) + 1]++;
+        for (int b = 0; b < 256; b++)
+            start[b + 1] += start[b];
+        for (bal_size i = 0; i < n; i++)
+            other[start[pattern(v[i]) >> shift & 255]++] = v[i];
+        v = other;
+        other = from;
+    }
+}
+
+bal_size KERNEL(bal_kselect_finish)(bal_kselect *s)
+{
+    if (s->k <= SORTED_MOST)
+        return s->len;
+    if (s->len >= s->k)
+        cut(s);
+    if (s->len <= FEW)
+        insertion_sort(s->at, s->len);
+    else
+        radix_sort(s->at, s->at + s->k, s->len);
+    return s->len;
+}
+
+int KERNEL(bal_candidates)(const float *d2, int count, float limit,
+                           float *value, uint8_t *lane)
+{
+    vf most = v_set(limit < FLT_MAX ? limit : FLT_MAX);
+    int n = 0;
+
+    for (int j = 0; j < count; j += VL) {
+        vf v = v_load(d2 + j);
+        uint32_t keep = v_le(v, most) & v_head(count - j);
+        l_pack(lane + n, l_from(j), keep);
+        n += v_pack(value + n, v, keep);
+    }
+    return n;
+}
+
+#if BAL_COMMON
+
+bal_size bal_kselect_capacity(bal_size k)
+{
+    if (k <= SORTED_MOST)
+        return SORTED_MOST;
+    return 2 * k + 2 * BAL_LANES;
+}
+
+void bal_kselect_init(bal_kselect *s, bal_size k, float *buffer)
+{
+    *s = (bal_kselect){buffer, k, bal_kselect_capacity(k), 0, INFINITY};
+    for (bal_size i = 0; k <= SORTED_MOST && i < k; i++)
+        buffer[i] = INFINITY;
+}
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * Vectors of VL floats, VL lane numbers (bytes), and masks of one bit per
+ * element (bit i for element i), for whichever instruction set this file is
+ * compiled for.
+ *
+ * All are IEEE operations element by element, rounded once, so a result does
+ * not depend on VL or on the instruction set.  v_fma() rounds once as well
+ * where the processor cannot: see simd_basic.h.
+ *
+ * Floats:  v_load (aligned to the vector), v_loadu, v_store, v_storeu, v_set,
+ *          v_add, v_sub, v_mul, v_div, v_fma(a, b, c) = a b + c,
+ *          v_shift_exp(m) = 2^n for m = 1.5 2^23 + n, n in -126 .. 127,
+ *          v_zero_above(t, limit, v): v where t <= limit, else 0
+ * Masks:   v_le, v_lt, v_ge, v_head(count): the first `count` elements
+ * Packing: v_pack(out, v, mask), l_pack(out, lanes, mask) put the elements of
+ *          the mask in front and write a whole vector; l_load, l_from(first)
+ */
+#ifndef BAL_KERNEL_SIMD_H
+#define BAL_KERNEL_SIMD_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && \
+    defined(__AVX512VL__)
+#include "simd_avx512.h"
+#elif defined(__AVX2__) && defined(__FMA__)
+#include "simd_avx2.h"
+#else
+#include "simd_basic.h"
+#endif
+
+_Static_assert(VL <= 16, "a vector divides BAL_LANES");
+
+static inline uint32_t v_head(int count)
+{
+    count = count < 0 ? 0 : count;
+    return count >= VL ? (UINT32_C(1) << VL) - 1 : (UINT32_C(1) << count) - 1;
+}
+
+#endif
