@@ -1,0 +1,69 @@
+/**
+ * @file
+ * Sums of doubles that do not depend on the order of their terms.
+ *
+ * Each term (a tile's partial sum) is scaled by a power of two, rounded to an
+ * integer, and the rest once more; the two integers, *limbs*, are added as
+ * integers, which is associative.  With a bound on the sum of the terms'
+ * absolute values and the number of terms N,
+ *
+ *     hi = rint(v 2^e),  2^61 <= bound 2^e < 2^62
+ *     lo = rint((v 2^e - hi) 2^L),   L = 61 - ceil(log2 N), at most 60
+ *
+ * so neither limb can overflow, and the error of a sum is at most
+ * N bound 2^-(62 + L): about N^2 bound 2^-123, far below the rounding of the
+ * partial sums themselves.  A bound of 0 means that every term is 0.
+ * Source: algorithm.md, section 8.
+ */
+#ifndef BAL_PAR_SUM_H
+#define BAL_PAR_SUM_H
+
+#include <math.h>
+#include <stdint.h>
+
+#include "balans/base/types.h"
+#include "balans/par/comm.h"
+
+/** An exact sum in the making; plain integers, so it is reduced as two int64. */
+typedef struct bal_fixed {
+    int64_t hi, lo;
+} bal_fixed;
+
+/** Powers of two for one bound; the same on every rank. */
+typedef struct bal_scale {
+    double up_hi, up_lo;     ///< 2^e, 2^L
+    double down_hi, down_lo; ///< 2^-e, 2^-L
+} bal_scale;
+
+/** The scale for sums whose terms' absolute values add up to at most `bound`
+ *  (finite, >= 0) and number at most `terms`.  Local. */
+bal_scale bal_scale_for(double bound, bal_size terms);
+
+/** Adds one term.  Local. */
+static inline void bal_fixed_add(bal_fixed *sum, const bal_scale *s, double v)
+{
+    double scaled = v * s->up_hi;
+    double whole = rint(scaled);
+
+    sum->hi += (int64_t)whole;
+    sum->lo += (int64_t)rint((scaled - whole) * s->up_lo);
+}
+
+/** Adds another sum made with the same scale.  Local. */
+static inline void bal_fixed_merge(bal_fixed *sum, bal_fixed other)
+{
+    sum->hi += other.hi;
+    sum->lo += other.lo;
+}
+
+/** The sum as a double.  Local. */
+static inline double bal_fixed_value(bal_fixed sum, const bal_scale *s)
+{
+    return ((double)sum.hi + (double)sum.lo * s->down_lo) * s->down_hi;
+}
+
+/** Adds the sums of all ranks, in place.  Collective.  Cost: one allreduce of
+ *  16 n bytes. */
+void bal_fixed_reduce(bal_comm *c, bal_fixed *sum, bal_size n);
+
+#endif
