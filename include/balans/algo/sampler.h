@@ -1,0 +1,89 @@
+/**
+ * @file
+ * The adaptive sampler: draws landmarks where coverage is low, until nothing
+ * new is covered.
+ *
+ * Blocks of J steps; within a block points not yet covered are drawn
+ * uniformly, and when none is left, with probability inverse to coverage.
+ * Blocks are independent of one another, so W of them advance together, with
+ * the same result as one after the other: the random number of step t of block
+ * q is a function of (seed, pass, q, t). W grows 1, 2, 4, ... so that at most
+ * about as many rows are computed in vain as are kept.
+ *
+ * Then the points no landmark covers become landmarks themselves, in random
+ * order, each unless one before it has covered it ("extend"), or stay as they
+ * are ("keep").
+ *
+ * Communication per step: the draw (16 W bytes a rank) and the three
+ * collectives of the rows; one reduction of W J counts for each group of W
+ * blocks. None depends on n.
+ * Source: paper, section 2.2, Algorithms 1 and 5; algorithm.md, section 5,
+ * which marks what the paper leaves open.
+ */
+#ifndef BAL_ALGO_SAMPLER_H
+#define BAL_ALGO_SAMPLER_H
+
+#include "balans/algo/row.h"
+#include "balans/base/status.h"
+#include "balans/data/csr.h"
+#include "balans/data/shard.h"
+#include "balans/data/tiles.h"
+#include "balans/par/comm.h"
+
+typedef enum bal_uncovered { BAL_EXTEND = 0, BAL_KEEP } bal_uncovered;
+
+enum { BAL_BLOCK_MOST = 4095 }; ///< most steps in a block: coverage is summed
+                                ///< in 32 bits, at most 2^20 a row
+
+typedef struct bal_sample_params {
+    bal_size block;         ///< J, 1 .. BAL_BLOCK_MOST
+    bal_size patience;      ///< tau, at least 1
+    bal_uncovered uncovered;
+    bal_size max_landmarks; ///< 0 = no limit
+    uint64_t seed;
+    uint32_t pass;          ///< 1, 2, ...: landmarks are drawn afresh in each
+    int most_in_flight;     ///< limit on W; 0 = BAL_ROWS_MOST
+    bal_size memory;        ///< bytes of work space of this rank
+} bal_sample_params;
+
+/** What happened; the same on every rank. */
+typedef struct bal_sample_report {
+    bal_size landmarks;   ///< m
+    bal_size extended;    ///< of them, drawn by the extension
+    bal_size rows;        ///< rows computed
+    bal_size overshoot;   ///< of them, computed ahead and dropped
+    bal_size repeats;     ///< of them, of points drawn before
+    bal_size uncovered;   ///< points no landmark covers in the end
+    bal_size entries;     ///< entries of A, over all ranks
+    int in_flight;        ///< largest W used
+    bal_size small_batches; ///< batches with fewer than k other points
+    bal_size curve_count;   ///< length of the coverage curve
+    int64_t *curve_landmarks; ///< [curve_count], landmarks drawn ...
+    int64_t *curve_covered;   ///< ... and points covered by then
+} bal_sample_report;
+
+/** Frees the report's arrays.  Local. */
+void bal_sample_report_finish(bal_sample_report *r);
+
+/**
+ * Draws landmarks and computes their rows.
+ *
+ * Collective.  Same on every rank: the parameters but for memory.
+ * @param[in]  z       the distance space, borrowed
+ * @param[in]  route   for the input rows of the points, borrowed
+ * @param[out] a       rows in canonical order, owned by the caller
+ * @param[out] report  finished by the caller
+ * Fails with BAL_ENOMEM; with BAL_EUSAGE when `memory` does not suffice for one
+ * landmark.
+ */
+bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_route *route,
+                       const bal_row_params *rows,
+                       const bal_sample_params *par, bal_csr **a,
+                       bal_sample_report *report);
+
+/** Bytes of work space for W blocks in flight on this rank.  Local. */
+bal_size bal_sample_memory(const bal_layout *l, int p,
+                           const bal_row_params *rows,
+                           const bal_sample_params *par, int w);
+
+#endif

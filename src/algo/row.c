@@ -1,0 +1,312 @@
+/* Affinity rows of W landmarks at a time.
+ *
+ *     d2(i, j) = |z_i - z_j|^2
+ *     s2(i, b) = k-th smallest d2(i, j) over j != i in batch b
+ *     a(i, j)  = exp(-d2 / s2(i, b_j))
+ *
+ * Pass 1 goes through the tiles, which are in batch order. For a tile it
+ * computes all W distances to its points into a scratch block that stays in
+ * cache, offers them to the W selections of the tile's batch, and compacts what
+ * may still matter: a point farther than BAL_AFFINITY_REACH times the k-th
+ * smallest distance *so far* cannot reach the affinity floor at the end, since
+ * that distance only falls. Threads take runs of tiles; where a run ends inside
+ * a batch, its selections are merged with the next thread's.
+ *
+ * Then the k smallest of batches that several ranks hold are merged over ranks,
+ * which gives the scales; pass 2 turns candidates into affinities and counts
+ * them by bin; the counts of all ranks give the elbow; pass 3 gathers.
+ *
+ * The point itself is no candidate: its distance is set to infinity in pass 1,
+ * and its entry, 1, is added in pass 3.
+ *
+ * Memory for W landmarks: 5 bytes a point and landmark for candidates (touched
+ * only where there are some), lists of the k smallest, and scratch per thread.
+ * Cost: 3 W p flops a point, then passes over candidates.
+ * Reference: arXiv 2601.22331, Definition 1, Algorithm 3; docs/algorithm.md. */
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "balans/base/fault.h"
+#include "balans/kernel/affinity.h"
+#include "balans/kernel/distance.h"
+#include "row_internal.h"
+
+/* Coordinates and positions of the landmarks, from their owners to all: the
+ * owner fills in words, the others leave them 0, and all are or-ed. */
+static void share_landmarks(bal_comm *c, bal_rows *r, int w, bal_gidx *pos)
+{
+    int p = r->z->p;
+    bal_gidx first = r->l->rank_first[r->l->rank];
+
+    memset(r->word, 0, (size_t)w * (size_t)(p + 2) * sizeof *r->word);
+    for (int i = 0; i < w; i++) {
+        uint32_t *word = r->word + (bal_size)i * (p + 2);
+        r->self[i] = pos[i] >= 0 ? (bal_lidx)(pos[i] - first) : -1;
+        if (r->self[i] < 0)
+            continue;
+        bal_tiles_point(r->z, r->self[i], r->landmark + (bal_size)i * p);
+        memcpy(word, r->landmark + (bal_size)i * p, (size_t)p * sizeof *word);
+        word[p] = (uint32_t)pos[i];
+        word[p + 1] = (uint32_t)(pos[i] >> 32);
+    }
+    bal_comm_or_u32(c, r->word, (bal_size)w * (p + 2));
+    for (int i = 0; i < w; i++) {
+        const uint32_t *word = r->word + (bal_size)i * (p + 2);
+        memcpy(r->landmark + (bal_size)i * p, word, (size_t)p * sizeof *word);
+        pos[i] = (bal_gidx)(word[p] | (uint64_t)word[p + 1] << 32);
+    }
+}
+
+/* Starts the selections of a batch in one thread. */
+static void begin_batch(const bal_rows *r, bal_row_scratch *s, int w, bal_size lb)
+{
+    bal_size k = r->local[lb].k, cap = bal_kselect_capacity(k);
+
+    for (int i = 0; i < w; i++)
+        bal_kselect_init(&s->select[i], k, s->buffer + i * cap);
+}
+
+/* Merges ascending `from` into the ascending list in place, keeping at most
+ * `room`.  @return the new length */
+static bal_size merge_into(float *list, bal_size len, bal_size room,
+                           const float *from, bal_size count)
+{
+    bal_size total = len + count < room ? len + count : room;
+
+    /* Drop the largest until both fit, then merge from the back. */
+    while (len + count > total) {
+        if (count > 0 && (len == 0 || from[count - 1] >= list[len - 1]))
+            count--;
+        else
+            len--;
+    }
+    for (bal_size at = total; count > 0;) {
+        at--;
+        if (len > 0 && list[len - 1] > from[count - 1])
+            list[at] = list[--len];
+        else
+            list[at] = from[--count];
+    }
+    return total;
+}
+
+/* Hands the selections of a thread's part of a batch over to the lists. */
+static void end_batch(bal_rows *r, bal_row_scratch *s, int w, bal_size lb)
+{
+    const bal_local_batch *b = &r->local[lb];
+
+    for (int i = 0; i < w; i++) {
+        bal_size n = bal_kselect_finish(&s->select[i]);
+        bal_size *len = &r->list_len[i * r->locals + lb];
+        *len = merge_into(r->list + i * r->lists + b->list, *len, b->room,
+                          s->select[i].at, n);
+    }
+}
+
+/* Pass 1 on one tile: distances, selections, candidates. */
+static void scan_tile(bal_rows *r, bal_row_scratch *s, int w, bal_size t)
+{
+    const bal_tile *tile = &r->l->tile[t];
+    float reach = r->par.sparsify == BAL_SCALE ? 1.0f : BAL_AFFINITY_REACH;
+
+    bal_distance_tile(bal_tiles_block(r->z, t), tile->ld, r->z->p, r->landmark,
+                      w, s->d2);
+    for (int i = 0; i < w; i++) {
+        float *d2 = s->d2 + (bal_size)i * tile->ld;
+        bal_size at = tile->offset * r->w_most + (bal_size)i * tile->ld;
+        bal_lidx lane = r->self[i] - tile->first;
+        if (r->self[i] >= 0 && lane >= 0 && lane < tile->m)
+            d2[lane] = INFINITY;
+        bal_kselect_offer(&s->select[i], d2, tile->m);
+        float limit = s->select[i].bound * reach;
+        r->count[t * r->w_most + i] = (uint16_t)bal_candidates(
+            d2, tile->m, limit < FLT_MAX ? limit : FLT_MAX, r->value + at,
+            r->lane + at);
+    }
+}
+
+/* Pass 1 on a run of tiles in one thread.  Candidates are stored under bounds
+ * of this thread's part of the batch, which are never too small. */
+static void scan_run(bal_rows *r, bal_row_scratch *s, int w, bal_size from, bal_size to)
+{
+    bal_size current = -1;
+
+    for (bal_size t = from; t < to; t++) {
+        bal_size lb = r->l->tile[t].batch - r->local[0].batch;
+        if (lb != current) {
+            if (current >= 0) {
+#pragma omp critical(bal_rows_lists)
+                end_batch(r, s, w, current);
+            }
+            begin_batch(r, s, w, lb);
+            current = lb;
+        }
+        scan_tile(r, s, w, t);
+    }
+    if (current >= 0) {
+#pragma omp critical(bal_rows_lists)
+        end_batch(r, s, w, current);
+    }
+}
+
+/* The i-th of `parts` nearly equal runs of tiles. */
+static bal_size run_start(const bal_rows *r, int i)
+{
+    return r->l->tiles * i / r->threads;
+}
+
+static void scan(bal_rows *r, int w)
+{
+    memset(r->list_len, 0,
+           (size_t)(r->locals * r->w_most) * sizeof *r->list_len);
+#pragma omp parallel for schedule(static, 1) num_threads(r->threads)
+    for (int i = 0; i < r->threads; i++)
+        scan_run(r, &r->thread[i], w, run_start(r, i), run_start(r, i + 1));
+}
+
+/* Pass 2 on one tile: candidates become affinities. */
+static void weigh_tile(bal_rows *r, bal_row_scratch *s, int w, bal_size t)
+{
+    const bal_tile *tile = &r->l->tile[t];
+    bal_size lb = tile->batch - r->local[0].batch;
+
+    for (int i = 0; i < w; i++) {
+        uint16_t *count = &r->count[t * r->w_most + i];
+        bal_size at = tile->offset * r->w_most + (bal_size)i * tile->ld;
+        float s2 = r->s2[i * r->locals + lb];
+        if (*count == 0)
+            continue;
+        if (s2 < 0)
+            *count = 0;
+        else if (r->par.sparsify == BAL_SCALE)
+            *count = (uint16_t)bal_affinity_within(r->value + at, r->lane + at,
+                                                   *count, s2);
+        else
+            *count = (uint16_t)bal_affinity_bin(
+                r->value + at, r->lane + at, *count, s2,
+                s->bins + (bal_size)i * BAL_BINS);
+    }
+}
+
+static void weigh(bal_rows *r, int w)
+{
+#pragma omp parallel for schedule(static, 1) num_threads(r->threads)
+    for (int i = 0; i < r->threads; i++) {
+        bal_row_scratch *s = &r->thread[i];
+        memset(s->bins, 0, (size_t)w * BAL_BINS * sizeof *s->bins);
+        for (bal_size t = run_start(r, i); t < run_start(r, i + 1); t++)
+            weigh_tile(r, s, w, t);
+    }
+}
+
+/* The affinity from which each row keeps its entries. */
+static void find_thresholds(bal_comm *c, bal_rows *r, int w)
+{
+    for (int i = 0; i < w; i++)
+        r->threshold[i] = 0;
+    if (r->par.sparsify == BAL_SCALE)
+        return;
+    memset(r->bins, 0, (size_t)w * BAL_BINS * sizeof *r->bins);
+    for (int t = 0; t < r->threads; t++)
+        for (bal_size h = 0; h < (bal_size)w * BAL_BINS; h++)
+            r->bins[h] += r->thread[t].bins[h];
+    for (int i = 0; i < w; i++)
+        if (r->self[i] >= 0)
+            r->bins[(bal_size)(i + 1) * BAL_BINS - 1]++;
+    bal_comm_sum_i64(c, r->bins, (bal_size)w * BAL_BINS);
+    for (int i = 0; i < w; i++)
+        r->threshold[i] =
+            bal_affinity_edges()[bal_elbow(r->bins + (bal_size)i * BAL_BINS)];
+}
+
+/* The kept entries of landmark i in tile t, and itself.  @return how many */
+static int keep_tile(const bal_rows *r, int i, bal_size t, float *value,
+                     bal_lidx *index)
+{
+    const bal_tile *tile = &r->l->tile[t];
+    bal_size at = tile->offset * r->w_most + (bal_size)i * tile->ld;
+    bal_lidx self = r->self[i];
+    int n = bal_affinity_keep(r->value + at, r->lane + at,
+                              r->count[t * r->w_most + i], r->threshold[i],
+                              tile->first, value, index);
+
+    if (self < tile->first || self >= tile->first + tile->m)
+        return n;
+    int place = n;
+    for (; place > 0 && index[place - 1] > self; place--) {
+        index[place] = index[place - 1];
+        value[place] = value[place - 1];
+    }
+    index[place] = self;
+    value[place] = 1.0f;
+    return n + 1;
+}
+
+/* Pass 3 for one landmark: counts, makes room, fills. */
+static bal_status gather(const bal_rows *r, int i, bal_csr_row *out)
+{
+    float value[BAL_TILE + BAL_LANES];
+    bal_lidx index[BAL_TILE + BAL_LANES];
+    bal_size entries = 0, at = 0;
+    bal_status st;
+
+    for (bal_size t = 0; t < r->l->tiles; t++)
+        if (r->count[t * r->w_most + i] > 0)
+            entries += bal_affinity_keep(
+                r->value + r->l->tile[t].offset * r->w_most +
+                    (bal_size)i * r->l->tile[t].ld,
+                r->lane + r->l->tile[t].offset * r->w_most +
+                    (bal_size)i * r->l->tile[t].ld,
+                r->count[t * r->w_most + i], r->threshold[i], 0, value, index);
+    st = bal_csr_row_create(out, entries + (r->self[i] >= 0 ? 1 : 0));
+    if (bal_failed(st))
+        return st;
+    for (bal_size t = 0; t < r->l->tiles; t++) {
+        const bal_tile *tile = &r->l->tile[t];
+        bool own = r->self[i] >= tile->first &&
+                   r->self[i] < tile->first + tile->m;
+        if (r->count[t * r->w_most + i] == 0 && !own)
+            continue;
+        int n = keep_tile(r, i, t, value, index);
+        memcpy(out->value + at, value, (size_t)n * sizeof *value);
+        memcpy(out->index + at, index, (size_t)n * sizeof *index);
+        at += n;
+    }
+    return BAL_OK;
+}
+
+/* Threads keep their own record of a failure, so only the status comes back. */
+static bal_status gather_all(const bal_rows *r, int w, bal_csr_row *out)
+{
+    int failed = 0;
+
+#pragma omp parallel for schedule(dynamic, 1) num_threads(r->threads) \
+    reduction(| : failed)
+    for (int i = 0; i < w; i++)
+        failed |= bal_failed(gather(r, i, &out[i]));
+    if (failed)
+        return BAL_FAIL(BAL_ENOMEM, "cannot get memory for rows of affinities; "
+                                    "use more ranks on more hosts");
+    return BAL_OK;
+}
+
+void bal_rows_compute(bal_comm *c, bal_rows *r, int w, bal_gidx *pos,
+                      bal_csr_row *out, bal_status *mine)
+{
+    BAL_REQUIRE(w >= 1 && w <= r->w_most);
+    for (int i = 0; i < w; i++)
+        out[i] = (bal_csr_row){0};
+    share_landmarks(c, r, w, pos);
+    scan(r, w);
+    bal_scales_find(c, r, w, pos);
+    weigh(r, w);
+    find_thresholds(c, r, w);
+    for (int i = 0; i < w; i++)
+        out[i].landmark = pos[i];
+    if (!bal_failed(*mine))
+        *mine = bal_fault("row");
+    if (!bal_failed(*mine))
+        *mine = gather_all(r, w, out);
+}

@@ -1,0 +1,86 @@
+/** @file  What the files of algo/row share; not for others. */
+#ifndef BAL_ALGO_ROW_INTERNAL_H
+#define BAL_ALGO_ROW_INTERNAL_H
+
+#include "balans/algo/row.h"
+#include "balans/kernel/kselect.h"
+
+/* One batch of which this rank holds points. */
+typedef struct bal_local_batch {
+    bal_size batch;
+    bal_size k;    /* neighbours wanted, limited to the batch's size */
+    bal_size list; /* where its lists start, in floats per landmark */
+    bal_size room; /* length of one list: min(k, points here) */
+    bool split;    /* whether other ranks hold points of it, too */
+} bal_local_batch;
+
+/* What one thread works with. */
+typedef struct bal_row_scratch {
+    float *d2;            /* [w, BAL_TILE] */
+    float *buffer;        /* [w, capacity] */
+    bal_kselect *select;  /* [w] */
+    uint32_t *bins;       /* [w, BAL_BINS] */
+} bal_row_scratch;
+
+/* Arguments of bal_kradix(). */
+typedef struct bal_counting {
+    const float **value;
+    bal_size *count, *k;
+    int64_t *work;
+} bal_counting;
+
+struct bal_rows {
+    const bal_tiles *z;
+    const bal_layout *l;
+    bal_row_params par;
+    int w_most, threads;
+
+    bal_size locals;      /* batches of this rank */
+    bal_local_batch *local;   /* [locals], in order */
+    bal_size lists;       /* floats in one landmark's lists */
+    float *list;          /* [w, lists] k smallest of each local batch */
+    bal_size *list_len;   /* [w, locals] how many there are */
+    float *s2;            /* [w, locals] scales; -1: no neighbour in the batch */
+
+    bal_size splits;      /* batches on several ranks, over all ranks */
+    bal_size *split;      /* [splits], ascending */
+    bal_size merges;      /* lists merged over ranks for one landmark */
+    bal_size k_merge;     /* largest k of those */
+    float *merge;         /* [w, merges, k_merge], for k up to BAL_KMERGE_MOST */
+    bal_counting counting; /* [w, merges], for larger k */
+    float *kth;           /* [w, merges] */
+
+    uint32_t *word;       /* [w, p + 2] coordinates and position on the wire */
+    float *landmark;      /* [w, p] */
+    bal_lidx *self;       /* [w] local index of the landmark, -1 elsewhere */
+
+    float *value;         /* candidates: [w, ld] at w_most * offset of a tile */
+    uint8_t *lane;        /* alike */
+    uint16_t *count;      /* [tiles, w] */
+    int64_t *bins;        /* [w, BAL_BINS] */
+    float *threshold;     /* [w] */
+    bal_row_scratch *thread;     /* [threads] */
+};
+
+/** Points of batch b.  Local. */
+static inline bal_size bal_batch_size(const bal_layout *l, bal_size b)
+{
+    return l->batch_first[b + 1] - l->batch_first[b];
+}
+
+/** k of batch b, at most its size.  Local. */
+bal_size bal_rows_wanted(const bal_layout *l, const bal_row_params *par,
+                         bal_size b);
+
+/** Makes room for merging lists of up to w landmarks; uses r->merges and
+ *  r->k_merge.  Local.  Fails with BAL_ENOMEM. */
+bal_status bal_scales_create(bal_rows *r, int w);
+
+/** Local. */
+void bal_scales_destroy(bal_rows *r);
+
+/** Fills r->s2 for the landmarks at the given positions from r->list.
+ *  Collective. */
+void bal_scales_find(bal_comm *c, bal_rows *r, int w, const bal_gidx *pos);
+
+#endif

@@ -1,0 +1,224 @@
+/* The work space of affinity rows: what is there for W landmarks, and its size.
+ *
+ * Bytes = W (5 points + lists of the k smallest + lists to merge + histograms
+ *         + threads (distances of a tile, selections, histogram)),
+ * the candidates' 5 bytes a point (4 of value, 1 of lane) being nearly all of
+ * it. bal_rows_memory() says it exactly and has to stay the sum of what
+ * fill_in() and scratch_create() ask for. */
+#include <math.h>
+
+#include "balans/base/mem.h"
+#include "balans/par/kmerge.h"
+#include "row_internal.h"
+
+bal_size bal_neighbors_in(bal_neighbors neighbors, bal_size batch_size)
+{
+    if (neighbors.k > 0)
+        return neighbors.k;
+    /* 7 % of 100 is 7.000000000000001 in doubles and has to be 7. */
+    double x = neighbors.share * (double)batch_size, whole = rint(x);
+    if (fabs(x - whole) > 1e-9 * fmax(1, x))
+        whole = ceil(x);
+    return whole < 1 ? 1 : (bal_size)whole;
+}
+
+bal_size bal_rows_wanted(const bal_layout *l, const bal_row_params *par,
+                         bal_size b)
+{
+    bal_size k = bal_neighbors_in(par->neighbors, bal_batch_size(l, b));
+
+    return k < bal_batch_size(l, b) ? k : bal_batch_size(l, b);
+}
+
+/* First and last + 1 batch of which this rank holds points. */
+static void own_batches(const bal_layout *l, bal_size *from, bal_size *to)
+{
+    *from = *to = 0;
+    if (l->tiles > 0) {
+        *from = l->tile[0].batch;
+        *to = (bal_size)l->tile[l->tiles - 1].batch + 1;
+    }
+}
+
+static bal_size points_here(const bal_layout *l, bal_size b)
+{
+    bal_gidx from = l->batch_first[b], to = l->batch_first[b + 1];
+    bal_gidx low = l->rank_first[l->rank], high = l->rank_first[l->rank + 1];
+
+    from = from > low ? from : low;
+    to = to < high ? to : high;
+    return to > from ? to - from : 0;
+}
+
+static bool is_split(const bal_layout *l, bal_size b)
+{
+    return bal_layout_owner(l, l->batch_first[b]) !=
+           bal_layout_owner(l, l->batch_first[b + 1] - 1);
+}
+
+/* Sizes that the work space depends on. */
+typedef struct extent {
+    bal_size locals, lists, k_most, splits, merges, k_merge;
+} extent;
+
+static extent measure(const bal_layout *l, const bal_row_params *par)
+{
+    extent e = {0};
+    bal_size from, to;
+
+    own_batches(l, &from, &to);
+    e.locals = to - from;
+    for (bal_size b = from; b < to; b++) {
+        bal_size k = bal_rows_wanted(l, par, b), here = points_here(l, b);
+        e.lists += k < here ? k : here;
+        e.k_most = k > e.k_most ? k : e.k_most;
+    }
+    for (bal_size b = 0; b < l->batches; b++) {
+        bool split = is_split(l, b);
+        bal_size k = bal_rows_wanted(l, par, b);
+        e.splits += split;
+        if ((split || par->gate > 0) && k > e.k_merge)
+            e.k_merge = k;
+    }
+    /* With a gate every rank has to know the scale of the landmark's own
+     * batch, so its list goes along. */
+    e.merges = e.splits + (par->gate > 0 ? 1 : 0);
+    return e;
+}
+
+bal_size bal_rows_memory(const bal_layout *l, int p, const bal_row_params *par,
+                         int w)
+{
+    extent e = measure(l, par);
+    bal_size k_most = e.k_most > 0 ? e.k_most : 1;
+    bal_size each = 5 * l->lanes + 2 * l->tiles;      /* candidates */
+    bal_size thread = 4 * BAL_TILE + 4 * bal_kselect_capacity(k_most) +
+                      (bal_size)sizeof(bal_kselect) + 4 * BAL_BINS;
+
+    each += 4 * e.lists + 12 * e.locals + 8 * BAL_BINS + 8 * (bal_size)p + 32;
+    if (e.k_merge <= BAL_KMERGE_MOST)
+        each += 4 * e.merges * (e.k_merge + 1);
+    else
+        each += e.merges * (8 * BAL_KRADIX_WORK + 28);
+    return w * (each + par->threads * thread) + 24 * e.locals + 8 * e.splits;
+}
+
+static void list_batches(bal_rows *r)
+{
+    const bal_layout *l = r->l;
+    bal_size from, to, at = 0;
+
+    own_batches(l, &from, &to);
+    for (bal_size b = from; b < to; b++) {
+        bal_size k = bal_rows_wanted(l, &r->par, b), here = points_here(l, b);
+        r->local[b - from] = (bal_local_batch){
+            .batch = b,
+            .k = k,
+            .list = at,
+            .room = k < here ? k : here,
+            .split = is_split(l, b),
+        };
+        at += r->local[b - from].room;
+    }
+    at = 0;
+    for (bal_size b = 0; b < l->batches; b++)
+        if (is_split(l, b))
+            r->split[at++] = b;
+}
+
+static bal_status scratch_create(bal_row_scratch *s, int w, bal_size k)
+{
+    bal_status st;
+
+    BAL_TRY(bal_alloc(&s->d2, (bal_size)w * BAL_TILE, "distances"));
+    BAL_TRY(bal_alloc(&s->buffer, w * bal_kselect_capacity(k), "neighbours"));
+    BAL_TRY(bal_alloc(&s->select, w, "neighbours"));
+    BAL_TRY(bal_alloc(&s->bins, (bal_size)w * BAL_BINS, "histograms"));
+done:
+    return st;
+}
+
+static bal_status fill_in(bal_rows *r, const extent *e)
+{
+    bal_status st;
+    bal_size w = r->w_most, lanes = r->l->lanes;
+
+    BAL_TRY(bal_alloc(&r->local, e->locals, "the batches"));
+    BAL_TRY(bal_alloc(&r->split, e->splits, "the batches"));
+    BAL_TRY(bal_alloc(&r->list, w * e->lists, "neighbours"));
+    BAL_TRY(bal_alloc(&r->list_len, w * e->locals, "neighbours"));
+    BAL_TRY(bal_alloc(&r->s2, w * e->locals, "scales"));
+    BAL_TRY(bal_alloc(&r->word, w * (r->z->p + 2), "coordinates"));
+    BAL_TRY(bal_alloc(&r->landmark, w * r->z->p, "coordinates"));
+    BAL_TRY(bal_alloc(&r->self, w, "landmarks"));
+    BAL_TRY(bal_alloc(&r->value, w * lanes, "candidates"));
+    BAL_TRY(bal_alloc(&r->lane, w * lanes, "candidates"));
+    BAL_TRY(bal_alloc(&r->count, w * r->l->tiles, "candidates"));
+    BAL_TRY(bal_alloc(&r->bins, w * BAL_BINS, "histograms"));
+    BAL_TRY(bal_alloc(&r->threshold, w, "histograms"));
+    BAL_TRY(bal_scales_create(r, r->w_most));
+    BAL_TRY(bal_alloc(&r->thread, r->threads, "threads"));
+    for (int i = 0; i < r->threads; i++)
+        BAL_TRY(scratch_create(&r->thread[i], r->w_most,
+                               e->k_most > 0 ? e->k_most : 1));
+done:
+    return st;
+}
+
+bal_status bal_rows_create(const bal_tiles *z, const bal_row_params *par, int w,
+                           bal_rows **out)
+{
+    bal_status st;
+    bal_rows *r = NULL;
+    extent e = measure(z->layout, par);
+
+    *out = NULL;
+    BAL_TRY(bal_alloc(&r, 1, "rows of affinities"));
+    r->z = z;
+    r->l = z->layout;
+    r->par = *par;
+    r->w_most = w;
+    r->threads = par->threads > 0 ? par->threads : 1;
+    r->locals = e.locals;
+    r->lists = e.lists;
+    r->splits = e.splits;
+    r->merges = e.merges;
+    r->k_merge = e.k_merge;
+    BAL_TRY(fill_in(r, &e));
+    list_batches(r);
+    *out = r;
+    r = NULL;
+done:
+    bal_rows_destroy(&r);
+    return st;
+}
+
+void bal_rows_destroy(bal_rows **rp)
+{
+    bal_rows *r = *rp;
+
+    if (r == NULL)
+        return;
+    for (int i = 0; r->thread != NULL && i < r->threads; i++) {
+        bal_free(&r->thread[i].d2);
+        bal_free(&r->thread[i].buffer);
+        bal_free(&r->thread[i].select);
+        bal_free(&r->thread[i].bins);
+    }
+    bal_scales_destroy(r);
+    bal_free(&r->local);
+    bal_free(&r->split);
+    bal_free(&r->list);
+    bal_free(&r->list_len);
+    bal_free(&r->s2);
+    bal_free(&r->word);
+    bal_free(&r->landmark);
+    bal_free(&r->self);
+    bal_free(&r->value);
+    bal_free(&r->lane);
+    bal_free(&r->count);
+    bal_free(&r->bins);
+    bal_free(&r->threshold);
+    bal_free(&r->thread);
+    bal_free(rp);
+}

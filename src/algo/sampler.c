@@ -1,0 +1,414 @@
+/* The adaptive sampler.
+ *
+ *     block q:  c_J = 0;  for t = 0 .. J - 1:
+ *         U = points with c_J = 0
+ *         draw i uniformly from U, or from all with probability ~ 1 / c_J
+ *         row i of A;  c_J += row
+ *     stop at the end of the first block in which the number of rows in
+ *     succession that covered no point for the first time reached tau
+ *
+ * A block's draws depend on its own rows only, and the random number of (q, t)
+ * is a function, so W blocks advance together, one step of all at a time; what
+ * was computed ahead of the end is dropped. W grows 1, 2, 4, ... : then at most
+ * about as many rows are dropped as kept.
+ *
+ * A draw: the ranks exchange what each has to draw from (its number of points
+ * left, or its sum of weights), all know from the random number which rank's
+ * share it falls in, and that rank finds the point. The order of points is that
+ * of positions, so the result does not depend on how they are spread.
+ *
+ * Rows of the group of W blocks are looked at in canonical order (block by
+ * block) when it is complete: each rank counts the points of its own that a row
+ * covers first; one reduction adds the counts up, and every rank comes to the
+ * same decision. A failure of one rank travels with the draws and the counts.
+ *
+ * Cost: that of the rows; 16 W + 8 bytes a rank for a draw, 16 W J for a group.
+ * Reference: arXiv 2601.22331, section 2.2, Algorithms 1 and 5;
+ * docs/algorithm.md. */
+#include "balans/algo/sampler.h"
+
+#include <string.h>
+
+#include "balans/base/fault.h"
+#include "balans/base/log.h"
+#include "balans/base/mem.h"
+#include "balans/base/rng.h"
+#include "balans/base/text.h"
+#include "balans/par/agree.h"
+#include "sampler_internal.h"
+
+bal_size bal_sample_memory(const bal_layout *l, int p,
+                           const bal_row_params *rows,
+                           const bal_sample_params *par, int w)
+{
+    bal_size bits = ((bal_size)l->m + 63) / 64 * 8;
+    bal_size block = bits + 4 * (bal_size)l->m + 8 * l->tiles +
+                     par->block * (bal_size)(sizeof(bal_csr_row) + 16);
+
+    return bal_rows_memory(l, p, rows, w) + w * block + 4 * bits +
+           (bal_size)l->size * 8 * (2 * w + 1);
+}
+
+/* The largest W whose work space fits, on this rank. */
+static bal_status choose_width(const bal_tiles *z, const bal_row_params *rows,
+                               const bal_sample_params *par, int64_t *out)
+{
+    char need[32], have[32];
+    int w = par->most_in_flight;
+
+    if (w < 1 || w > BAL_ROWS_MOST)
+        w = BAL_ROWS_MOST;
+    while (w > 0 &&
+           bal_sample_memory(z->layout, z->p, rows, par, w) > par->memory)
+        w--;
+    *out = w;
+    if (w > 0)
+        return BAL_OK;
+    bal_size least = bal_sample_memory(z->layout, z->p, rows, par, 1);
+    return BAL_FAIL(BAL_EUSAGE,
+                    "cannot sample within --memory-per-rank %s; one landmark "
+                    "at a time needs %s on a rank with %d points",
+                    bal_bytes(have, sizeof have, par->memory),
+                    bal_bytes(need, sizeof need, least), z->layout->m);
+}
+
+static bal_status make_room(bal_sampler *s, const bal_tiles *z,
+                            const bal_row_params *rows)
+{
+    bal_status st;
+    bal_size w = s->w_most, rows_ahead = w * s->par->block;
+    bal_lidx m = s->layout->m;
+
+    BAL_TRY(bal_rows_create(z, rows, s->w_most, &s->rows));
+    BAL_TRY(bal_alloc(&s->cover, w, "coverage"));
+    for (bal_size q = 0; q < w; q++)
+        BAL_TRY(bal_cover_create(&s->cover[q], s->layout));
+    BAL_TRY(bal_alloc(&s->ahead, rows_ahead, "rows in flight"));
+    BAL_TRY(bal_alloc(&s->step, w, "rows in flight"));
+    BAL_TRY(bal_alloc(&s->drawn, 2 * w + 1, "draws"));
+    BAL_TRY(bal_alloc(&s->drawn_all, (2 * w + 1) * s->comm->size, "draws"));
+    BAL_TRY(bal_alloc(&s->count, 2 * rows_ahead + 1, "counts"));
+    BAL_TRY(bal_alloc(&s->pos, w, "draws"));
+    BAL_TRY(bal_alloc(&s->ticket, w, "draws"));
+    BAL_TRY(bal_bits_create(&s->covered, m));
+    BAL_TRY(bal_bits_create(&s->landmark, m));
+    BAL_TRY(bal_bits_create(&s->spare, m));
+    BAL_TRY(bal_bits_create(&s->spare_mark, m));
+    BAL_TRY(bal_csr_create(s->layout, &s->a));
+done:
+    return st;
+}
+
+static void finish(bal_sampler *s)
+{
+    bal_size rows = s->w_most * s->par->block;
+
+    for (int q = 0; s->cover != NULL && q < s->w_most; q++)
+        bal_cover_finish(&s->cover[q]);
+    for (bal_size i = 0; s->ahead != NULL && i < rows; i++)
+        bal_csr_row_finish(&s->ahead[i]);
+    bal_rows_destroy(&s->rows);
+    bal_free(&s->cover);
+    bal_free(&s->ahead);
+    bal_free(&s->step);
+    bal_free(&s->drawn);
+    bal_free(&s->drawn_all);
+    bal_free(&s->count);
+    bal_free(&s->pos);
+    bal_free(&s->ticket);
+    bal_bits_finish(&s->covered);
+    bal_bits_finish(&s->landmark);
+    bal_bits_finish(&s->spare);
+    bal_bits_finish(&s->spare_mark);
+    bal_csr_destroy(&s->a);
+}
+
+void bal_sampler_keep(bal_sampler *s, bal_csr_row *row)
+{
+    if (!bal_failed(s->mine))
+        s->mine = bal_csr_push(s->a, row);
+    bal_csr_row_finish(row);
+}
+
+void bal_sampler_note(bal_sampler *s)
+{
+    bal_sample_report *r = s->report;
+    bal_size room = r->curve_count;
+
+    if (bal_failed(s->mine))
+        return;
+    if ((room & (room - 1)) == 0) { /* full at powers of two: double */
+        s->mine = bal_resize(&r->curve_landmarks, 2 * room + 1, "the report");
+        if (!bal_failed(s->mine))
+            s->mine = bal_resize(&r->curve_covered, 2 * room + 1, "the report");
+        if (bal_failed(s->mine))
+            return;
+    }
+    r->curve_landmarks[room] = r->landmarks;
+    r->curve_covered[room] = s->points;
+    r->curve_count++;
+}
+
+void bal_sampler_progress(const bal_sampler *s)
+{
+    bal_progress("sample: %.1f %% of points covered, %lld landmarks, %lld rows",
+                 100.0 * (double)s->points / (double)s->layout->n,
+                 (long long)s->report->landmarks, (long long)s->report->rows);
+}
+
+/* The rank in whose share item number `item` of the total falls; `item` becomes
+ * its number inside that share. `column` is the place in drawn_all's rows. */
+static int owner_of(const bal_sampler *s, int width, int column, int64_t *item)
+{
+    int r = 0;
+
+    while (*item >= s->drawn_all[(bal_size)r * width + column])
+        *item -= s->drawn_all[(bal_size)r++ * width + column];
+    return r;
+}
+
+static int64_t total_of(const bal_sampler *s, int width, int column)
+{
+    int64_t sum = 0;
+
+    for (int r = 0; r < s->comm->size; r++)
+        sum += s->drawn_all[(bal_size)r * width + column];
+    return sum;
+}
+
+/* Draws one point for block q of `w`: its position if it is on this rank. */
+static bal_gidx draw_one(const bal_sampler *s, int w, int q, bal_size block,
+                         bal_size t)
+{
+    int width = 2 * w + 1;
+    bool weighted = total_of(s, width, 2 * q) == 0;
+    int column = 2 * q + (weighted ? 1 : 0);
+    uint64_t r = bal_rng_u64(s->par->seed, s->par->pass, (uint32_t)block,
+                             (uint32_t)t, 0);
+    int64_t item =
+        (int64_t)bal_rng_below(r, (uint64_t)total_of(s, width, column));
+
+    if (owner_of(s, width, column, &item) != s->comm->rank)
+        return -1;
+    bal_lidx j = weighted ? bal_cover_find_weight(&s->cover[q], item)
+                          : bal_cover_find_left(&s->cover[q], item);
+    return s->layout->rank_first[s->comm->rank] + j;
+}
+
+/* Draws a point for each block in flight.  @return whether all ranks are well */
+static bool draw(bal_sampler *s, int w, bal_size first_block, bal_size t)
+{
+    int width = 2 * w + 1;
+
+    for (int q = 0; q < w; q++) {
+        s->drawn[2 * q] = s->cover[q].left;
+        s->drawn[2 * q + 1] = s->cover[q].weighted ? s->cover[q].weight : 0;
+    }
+    s->drawn[2 * w] = bal_failed(s->mine);
+    bal_comm_gather_i64(s->comm, s->drawn, width, s->drawn_all);
+    if (total_of(s, width, 2 * w) > 0)
+        return false;
+    for (int q = 0; q < w; q++)
+        s->pos[q] = draw_one(s, w, q, first_block + q, t);
+    return true;
+}
+
+/* Step t of all blocks in flight. */
+static bool step(bal_sampler *s, int w, bal_size first_block, bal_size t)
+{
+    if (!draw(s, w, first_block, t))
+        return false;
+    bal_rows_compute(s->comm, s->rows, w, s->pos, s->step, &s->mine);
+    s->report->rows += w;
+    for (int q = 0; q < w; q++) {
+        bal_csr_row *rows = s->ahead + q * s->par->block;
+        rows[t] = s->step[q];
+        s->step[q] = (bal_csr_row){0};
+        if (!bal_failed(s->mine))
+            s->mine = bal_cover_add(&s->cover[q], rows, t);
+    }
+    bal_sampler_progress(s);
+    return true;
+}
+
+static void copy_bits(bal_bits *to, const bal_bits *from)
+{
+    memcpy(to->word, from->word, (size_t)from->words * sizeof *from->word);
+}
+
+/* Marks row i of the group as kept; fills in its new points and whether it is
+ * a new landmark, as far as this rank knows. */
+static void mark(bal_sampler *s, bal_size i, bal_size rows)
+{
+    const bal_csr_row *row = &s->ahead[i];
+    bal_gidx j = row->landmark - s->layout->rank_first[s->comm->rank];
+
+    s->count[i] = bal_bits_mark(&s->covered, row);
+    s->count[rows + i] = 0;
+    if (j >= 0 && j < s->layout->m) {
+        s->count[rows + i] = !bal_bits_has(&s->landmark, (bal_lidx)j);
+        bal_bits_set(&s->landmark, (bal_lidx)j);
+    }
+}
+
+/* How many of the group's rows belong to the result; sets *stop if the sampler
+ * ends with them. */
+static bal_size judge(bal_sampler *s, int w, bool *stop)
+{
+    bal_size j = s->par->block, rows = w * j, limit = s->par->max_landmarks;
+    bal_size drawn = s->report->landmarks;
+
+    for (bal_size i = 0; i < rows; i++) {
+        s->quiet = s->count[i] > 0 ? 0 : s->quiet + 1;
+        *stop = *stop || s->quiet >= s->par->patience;
+        drawn += s->count[rows + i];
+        if (limit > 0 && drawn >= limit) {
+            s->full = *stop = true;
+            return i + 1;
+        }
+        if ((i + 1) % j == 0 && *stop)
+            return i + 1;
+    }
+    return rows;
+}
+
+/* Takes the first `kept` rows of the group into A and drops the rest. */
+static void settle(bal_sampler *s, bal_size kept, bal_size rows)
+{
+    for (bal_size i = 0; i < kept; i++) {
+        s->points += s->count[i];
+        if (s->count[rows + i] > 0) {
+            s->report->landmarks++;
+            bal_sampler_keep(s, &s->ahead[i]);
+        } else {
+            s->report->repeats++;
+            bal_csr_row_finish(&s->ahead[i]);
+        }
+        if ((i + 1) % s->par->block == 0 || i + 1 == kept)
+            bal_sampler_note(s);
+    }
+    for (bal_size i = kept; i < rows; i++)
+        bal_csr_row_finish(&s->ahead[i]);
+    s->report->overshoot += rows - kept;
+}
+
+/* Looks at a complete group of w blocks in canonical order. */
+static bool close_group(bal_sampler *s, int w, bool *stop)
+{
+    bal_size rows = w * s->par->block;
+
+    copy_bits(&s->spare, &s->covered);
+    copy_bits(&s->spare_mark, &s->landmark);
+    for (bal_size i = 0; i < rows; i++)
+        mark(s, i, rows);
+    s->count[2 * rows] = bal_failed(s->mine);
+    bal_comm_sum_i64(s->comm, s->count, 2 * rows + 1);
+    if (s->count[2 * rows] > 0)
+        return false;
+    bal_size kept = judge(s, w, stop);
+    if (kept < rows) {
+        /* Forget what the dropped rows marked. */
+        copy_bits(&s->covered, &s->spare);
+        copy_bits(&s->landmark, &s->spare_mark);
+        for (bal_size i = 0; i < kept; i++) {
+            int64_t fresh = s->count[i], mark_new = s->count[rows + i];
+            mark(s, i, rows);
+            s->count[i] = fresh;
+            s->count[rows + i] = mark_new;
+        }
+    }
+    settle(s, kept, rows);
+    return true;
+}
+
+/* Group after group of blocks, until the stopping rule holds. */
+static bal_verdict run_blocks(bal_sampler *s)
+{
+    bal_size block = 0;
+    bool stop = false, well = true;
+    int w = 1;
+
+    while (!stop && well) {
+        for (int q = 0; q < w; q++)
+            bal_cover_reset(&s->cover[q]);
+        for (bal_size t = 0; t < s->par->block && well; t++)
+            well = step(s, w, block, t);
+        well = well && close_group(s, w, &stop);
+        s->report->in_flight = w > s->report->in_flight ? w
+                                                        : s->report->in_flight;
+        block += w;
+        w = 2 * w < s->w_most ? 2 * w : s->w_most;
+    }
+    return bal_agree(s->comm, s->mine);
+}
+
+/* Batches in which a landmark finds fewer than k other points. */
+static bal_size count_small(const bal_layout *l, bal_neighbors neighbors)
+{
+    bal_size small = 0;
+
+    for (bal_size b = 0; b < l->batches; b++) {
+        bal_size size = l->batch_first[b + 1] - l->batch_first[b];
+        small += size - 1 < bal_neighbors_in(neighbors, size);
+    }
+    return small;
+}
+
+static bal_verdict run(bal_sampler *s)
+{
+    bal_verdict st;
+
+    BAL_TRY(run_blocks(s));
+    if (s->par->uncovered == BAL_EXTEND && !s->full)
+        BAL_TRY(bal_sampler_extend(s));
+    int64_t entries = bal_csr_entries(s->a);
+    bal_comm_sum_i64(s->comm, &entries, 1);
+    s->report->entries = entries;
+    s->report->uncovered = s->layout->n - s->points;
+    bal_progress_end();
+done:
+    return st;
+}
+
+bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_route *route,
+                       const bal_row_params *rows,
+                       const bal_sample_params *par, bal_csr **a,
+                       bal_sample_report *report)
+{
+    bal_verdict st;
+    bal_status mine;
+    int64_t w;
+    bal_sampler s = {
+        .comm = c,
+        .layout = z->layout,
+        .route = route,
+        .par = par,
+        .report = report,
+    };
+
+    *a = NULL;
+    *report = (bal_sample_report){
+        .small_batches = count_small(z->layout, rows->neighbors),
+    };
+    mine = bal_fault("sample");
+    if (!bal_failed(mine))
+        mine = choose_width(z, rows, par, &w);
+    BAL_TRY(bal_agree(c, mine));
+    bal_comm_min_i64(c, &w, 1);
+    s.w_most = (int)w;
+    BAL_TRY(bal_agree(c, make_room(&s, z, rows)));
+    BAL_TRY(run(&s));
+    *a = s.a;
+    s.a = NULL;
+done:
+    if (bal_failed(st))
+        bal_sample_report_finish(report);
+    finish(&s);
+    return st;
+}
+
+void bal_sample_report_finish(bal_sample_report *r)
+{
+    bal_free(&r->curve_landmarks);
+    bal_free(&r->curve_covered);
+}

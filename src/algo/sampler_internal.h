@@ -1,0 +1,50 @@
+/** @file  What the files of algo/sampler share; not for others. */
+#ifndef BAL_ALGO_SAMPLER_INTERNAL_H
+#define BAL_ALGO_SAMPLER_INTERNAL_H
+
+#include "balans/algo/sampler.h"
+#include "balans/par/kmerge.h"
+#include "cover.h"
+
+/** A run of the sampler. */
+typedef struct bal_sampler {
+    bal_comm *comm;
+    const bal_layout *layout;
+    const bal_route *route;
+    const bal_sample_params *par;
+    bal_rows *rows;      ///< work space for w_most landmarks
+    int w_most;          ///< blocks in flight at most, the same on every rank
+    bal_cover *cover;    ///< [w_most], of the blocks in flight
+    bal_csr_row *ahead;  ///< [w_most, block] rows of the blocks in flight
+    bal_csr_row *step;   ///< [w_most] rows of one step
+    int64_t *drawn;      ///< [2 w_most + 1] what this rank has to be drawn from
+    int64_t *drawn_all;  ///< [size, 2 w_most + 1]
+    int64_t *count;      ///< [2 w_most block + 1] new points, new landmarks
+    bal_gidx *pos;       ///< [w_most]
+    bal_ticket *ticket;  ///< [w_most]
+    bal_bits covered;    ///< by any row kept so far
+    bal_bits landmark;   ///< points that are landmarks
+    bal_bits spare;      ///< copies of both, from before a group
+    bal_bits spare_mark;
+    bal_size quiet;      ///< rows in succession that covered nothing new
+    bal_size points;     ///< covered points, over all ranks
+    bool full;           ///< max_landmarks is reached
+    bal_csr *a;
+    bal_sample_report *report;
+    bal_status mine;     ///< this rank's first failure
+} bal_sampler;
+
+/** Makes landmarks of points no landmark covers, until there are none.
+ *  Collective. */
+bal_verdict bal_sampler_extend(bal_sampler *s);
+
+/** Moves a row to A, as one more landmark; failures go to s->mine.  Local. */
+void bal_sampler_keep(bal_sampler *s, bal_csr_row *row);
+
+/** Adds a point to the report's curve.  Local. */
+void bal_sampler_note(bal_sampler *s);
+
+/** One line of progress.  Local. */
+void bal_sampler_progress(const bal_sampler *s);
+
+#endif
