@@ -1,0 +1,438 @@
+/* Matrices: what they are, without reading their values. */
+#include <stdio.h>
+#include <string.h>
+
+#include "balans/base/mem.h"
+#include "balans/base/text.h"
+#include "balans/par/agree.h"
+#include "balans/par/layout.h"
+#include "h5ad_internal.h"
+
+static void name_filter(hid_t dcpl, unsigned i, char *name, size_t size,
+                        H5Z_filter_t *id)
+{
+    static const struct {
+        H5Z_filter_t id;
+        const char *name;
+    } known[] = {
+        {H5Z_FILTER_DEFLATE, "gzip"}, {H5Z_FILTER_SHUFFLE, "shuffle"},
+        {H5Z_FILTER_FLETCHER32, "fletcher32"}, {H5Z_FILTER_SZIP, "szip"},
+        {32000, "lzf"}, {32001, "blosc"}, {32004, "lz4"},
+        {32008, "bitshuffle"}, {32015, "zstd"}, {32026, "blosc2"},
+    };
+    unsigned flags, config;
+    size_t values = 0;
+
+    name[0] = '\0';
+    *id = H5Pget_filter2(dcpl, i, &flags, &values, NULL, size, name, &config);
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+        if (known[k].id == *id)
+            snprintf(name, size, "%s", known[k].name);
+    if (name[0] == '\0')
+        snprintf(name, size, "number %d", (int)*id);
+}
+
+bal_status bal_h5ad_check_filters(hid_t dataset)
+{
+    char name[BAL_H5_TEXT_MAX], path[BAL_H5_PATH_MAX], file[BAL_H5_PATH_MAX];
+    hid_t dcpl = H5Dget_create_plist(dataset);
+    int filters = H5Pget_nfilters(dcpl);
+    bal_status st = BAL_OK;
+
+    for (int i = 0; i < filters && !bal_failed(st); i++) {
+        H5Z_filter_t id;
+        name_filter(dcpl, (unsigned)i, name, sizeof name, &id);
+        if (H5Zfilter_avail(id) > 0)
+            continue;
+        H5Fget_name(dataset, file, sizeof file);
+        st = BAL_FAIL(BAL_EINPUT,
+                      "cannot read '%s', '%s': this HDF5 lacks the compression "
+                      "filter '%s' (%d); set HDF5_PLUGIN_PATH to where it is, "
+                      "or write the file with gzip",
+                      file, bal_h5_path(dataset, path, sizeof path), name,
+                      (int)id);
+    }
+    H5Pclose(dcpl);
+    return st;
+}
+
+static void describe_layout(hid_t dataset, bal_matrix_info *info)
+{
+    char name[BAL_H5_TEXT_MAX];
+    hid_t dcpl = H5Dget_create_plist(dataset);
+    int filters = H5Pget_nfilters(dcpl);
+    hsize_t chunk[H5S_MAX_RANK] = {0};
+
+    info->chunked = H5Pget_layout(dcpl) == H5D_CHUNKED;
+    if (info->chunked)
+        H5Pget_chunk(dcpl, H5S_MAX_RANK, chunk);
+    info->chunk[0] = (bal_size)chunk[0];
+    info->chunk[1] = (bal_size)chunk[1];
+    for (int i = 0; i < filters; i++) {
+        H5Z_filter_t id;
+        size_t used = strlen(info->filters);
+        name_filter(dcpl, (unsigned)i, name, sizeof name, &id);
+        snprintf(info->filters + used, sizeof info->filters - used, "%s%s",
+                 i > 0 ? ", " : "", name);
+    }
+    info->file_bytes += (bal_size)H5Dget_storage_size(dataset);
+    H5Pclose(dcpl);
+}
+
+/* The type of the values; false where they are not numbers. */
+static bool describe_type(hid_t dataset, bal_matrix_info *info)
+{
+    hid_t type = H5Dget_type(dataset);
+    H5T_class_t class = H5Tget_class(type);
+    int bits = (int)H5Tget_size(type) * 8;
+
+    info->element_bytes = bits / 8;
+    if (class == H5T_FLOAT)
+        snprintf(info->element, sizeof info->element, "float%d", bits);
+    else if (class == H5T_INTEGER)
+        snprintf(info->element, sizeof info->element, "%sint%d",
+                 H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "", bits);
+    else
+        snprintf(info->element, sizeof info->element, "bool");
+    H5Tclose(type);
+    return class == H5T_FLOAT || class == H5T_INTEGER || class == H5T_ENUM;
+}
+
+static bal_status refuse(const char *path, const char *name, const char *why)
+{
+    return BAL_FAIL(BAL_EINPUT, "cannot use '%s', matrix '%s': %s", path, name,
+                    why);
+}
+
+static bal_status inspect_dense(hid_t dataset, const char *path,
+                                bal_matrix_info *info)
+{
+    bal_size dims[2];
+
+    if (bal_h5_dims(dataset, dims) != 2)
+        return refuse(path, info->name, "it does not have two dimensions");
+    if (!describe_type(dataset, info))
+        return refuse(path, info->name, "its elements are not numbers");
+    info->storage = BAL_DENSE;
+    info->n = dims[0];
+    info->d = dims[1];
+    info->nnz = dims[0] * dims[1];
+    describe_layout(dataset, info);
+    return bal_h5ad_check_filters(dataset);
+}
+
+/* One member of a sparse matrix: a vector of numbers. */
+static bal_status inspect_member(hid_t group, const char *member,
+                                 const char *path, bal_matrix_info *info,
+                                 bal_size *len)
+{
+    char why[BAL_H5_TEXT_MAX];
+    bal_size dims[2];
+    size_t bytes;
+    hid_t dataset = bal_h5_find(group, member);
+    bool is_data = strcmp(member, "data") == 0;
+    bal_status st;
+
+    snprintf(why, sizeof why, "its '%s' is not a vector of numbers", member);
+    if (bal_h5_dims(dataset, dims) != 1)
+        st = refuse(path, info->name, why);
+    else if (is_data ? !describe_type(dataset, info)
+                     : bal_h5_class(dataset, &bytes) != H5T_INTEGER)
+        st = refuse(path, info->name, why);
+    else
+        st = bal_h5ad_check_filters(dataset);
+    if (!bal_failed(st) && is_data)
+        describe_layout(dataset, info);
+    else if (!bal_failed(st))
+        info->file_bytes += (bal_size)H5Dget_storage_size(dataset);
+    info->chunk[1] = 0;
+    *len = dims[0];
+    bal_h5_close(&dataset);
+    return st;
+}
+
+static bal_status inspect_sparse(hid_t group, const char *path,
+                                 bal_matrix_info *info)
+{
+    int64_t shape[2];
+    bal_size data, indices, indptr, major;
+    bal_status st;
+
+    if ((!bal_h5_get_ints(group, "shape", shape, 2) &&
+         !bal_h5_get_ints(group, "h5sparse_shape", shape, 2)) ||
+        shape[0] < 0 || shape[1] < 0)
+        return refuse(path, info->name, "it is sparse but has no shape");
+    BAL_TRY(inspect_member(group, "data", path, info, &data));
+    BAL_TRY(inspect_member(group, "indices", path, info, &indices));
+    BAL_TRY(inspect_member(group, "indptr", path, info, &indptr));
+    info->n = shape[0];
+    info->d = shape[1];
+    info->nnz = data;
+    major = info->storage == BAL_CSR ? info->n : info->d;
+    if (data != indices || indptr != major + 1)
+        st = refuse(path, info->name,
+                    "the lengths of its 'data', 'indices' and 'indptr' do not "
+                    "fit its shape");
+    else if (info->d > INT32_MAX)
+        st = refuse(path, info->name, "it has more than 2147483647 columns");
+done:
+    return st;
+}
+
+static bal_status inspect_group(hid_t group, const char *path,
+                                bal_matrix_info *info)
+{
+    char kind[BAL_H5_TEXT_MAX];
+
+    if (!bal_h5_get_text(group, "encoding-type", kind, sizeof kind))
+        bal_h5_get_text(group, "h5sparse_format", kind, sizeof kind);
+    if (strncmp(kind, "csr", 3) == 0)
+        info->storage = BAL_CSR;
+    else if (strncmp(kind, "csc", 3) == 0)
+        info->storage = BAL_CSC;
+    else if (strcmp(kind, "dataframe") == 0)
+        return refuse(path, info->name,
+                      "it is a data frame; store it as an array");
+    else
+        return refuse(path, info->name,
+                      "it is neither an array nor a sparse matrix");
+    return inspect_sparse(group, path, info);
+}
+
+static bal_status check_shape(const char *path, bal_size n,
+                              const bal_matrix_info *info)
+{
+    if (info->n != n)
+        return BAL_FAIL(BAL_EINPUT,
+                        "cannot use '%s', matrix '%s': it has %lld rows, but "
+                        "obs has %lld",
+                        path, info->name, (long long)info->n, (long long)n);
+    if (info->n == 0 || info->d == 0)
+        return refuse(path, info->name,
+                      info->n == 0 ? "it has no rows" : "it has no columns");
+    return BAL_OK;
+}
+
+bal_status bal_h5ad_inspect(hid_t file, const char *path, bal_size n,
+                            const char *name, bal_matrix_info *info)
+{
+    hid_t object = bal_h5_find(file, name);
+    bal_status st;
+
+    *info = (bal_matrix_info){0};
+    snprintf(info->name, sizeof info->name, "%s", name);
+    if (bal_h5_is(object, H5I_DATASET))
+        st = inspect_dense(object, path, info);
+    else if (bal_h5_is(object, H5I_GROUP))
+        st = inspect_group(object, path, info);
+    else
+        st = refuse(path, name, "it is not an array");
+    if (!bal_failed(st))
+        st = check_shape(path, n, info);
+    bal_h5_close(&object);
+    return st;
+}
+
+/* Adds PREFIX/MEMBER for all members of the group PREFIX. */
+static bal_status list_mapping(hid_t file, const char *prefix,
+                               bal_h5_list *list)
+{
+    char name[BAL_H5_PATH_MAX];
+    bal_h5_list member = {0};
+    hid_t group = bal_h5_find(file, prefix);
+    bal_status st = BAL_OK;
+
+    if (bal_h5_is(group, H5I_GROUP))
+        st = bal_h5_members(group, &member);
+    for (bal_size i = 0; i < member.count && !bal_failed(st); i++) {
+        snprintf(name, sizeof name, "%s/%s", prefix, member.item[i]);
+        if (bal_h5_has(file, name))
+            st = bal_h5_list_add(list, name);
+    }
+    bal_h5_list_free(&member);
+    bal_h5_close(&group);
+    return st;
+}
+
+static bal_status list_matrices(hid_t file, bal_h5_list *list)
+{
+    bal_status st = BAL_OK;
+
+    if (bal_h5_has(file, "X"))
+        BAL_TRY(bal_h5_list_add(list, "X"));
+    BAL_TRY(list_mapping(file, "layers", list));
+    BAL_TRY(list_mapping(file, "obsm", list));
+done:
+    return st;
+}
+
+static bool is_matrix_name(const char *name)
+{
+    return strcmp(name, "X") == 0 || strncmp(name, "layers/", 7) == 0 ||
+           strncmp(name, "obsm/", 5) == 0;
+}
+
+static bal_status not_found(hid_t file, const char *path, const char *name)
+{
+    char text[BAL_ERROR_TEXT_MAX / 2];
+    bal_h5_list list = {0};
+    bal_status st = list_matrices(file, &list);
+
+    if (!bal_failed(st))
+        st = BAL_FAIL(BAL_EINPUT, "matrix '%s' not found in '%s', which has: %s",
+                      name, path,
+                      bal_join(text, sizeof text, list.item, list.count));
+    bal_h5_list_free(&list);
+    return st;
+}
+
+/* On rank 0. */
+static bal_status look(const bal_h5ad *f, const char *name,
+                       bal_matrix_info *info)
+{
+    hid_t file;
+    bal_status st = bal_h5_open(f->path, BAL_H5_READ, NULL, &file);
+
+    if (bal_failed(st))
+        return st;
+    if (!is_matrix_name(name) || strlen(name) >= sizeof info->name ||
+        !bal_h5_has(file, name))
+        st = not_found(file, f->path, name);
+    else
+        st = bal_h5ad_inspect(file, f->path, f->n, name, info);
+    bal_h5_close(&file);
+    return st;
+}
+
+static void close_matrix(bal_h5ad *f)
+{
+    bal_h5_close(&f->data);
+    bal_h5_close(&f->indices);
+    bal_h5_close(&f->indptr);
+    bal_slab_finish(&f->slab);
+    f->has_matrix = false;
+}
+
+/* A panel smaller than a chunk must not unpack the chunk again for each panel:
+ * the cache holds the chunks of a few rows, within reason. */
+static hid_t open_cached(hid_t file, const char *path,
+                         const bal_matrix_info *info)
+{
+    enum { LEAST = 1 << 20, MOST = 1 << 28 };
+    hid_t dapl = H5Pcreate(H5P_DATASET_ACCESS), dataset;
+    bal_size width = info->chunk[1] > 0 ? info->chunk[1] : 1;
+    bal_size across = info->chunk[1] > 0 ? (info->d + width - 1) / width : 2;
+    double want = (double)info->chunk[0] * (double)width *
+                  (double)info->element_bytes * (double)across;
+    size_t bytes = want > MOST ? MOST : want < LEAST ? LEAST : (size_t)want;
+
+    if (info->chunked)
+        H5Pset_chunk_cache(dapl, H5D_CHUNK_CACHE_NSLOTS_DEFAULT, bytes, 1.0);
+    dataset = H5Dopen2(file, path, dapl);
+    H5Pclose(dapl);
+    return dataset;
+}
+
+static bal_status open_here(bal_h5ad *f)
+{
+    static const char *const member[] = {"data", "indices", "indptr"};
+    hid_t *id[] = {&f->data, &f->indices, &f->indptr};
+    char path[BAL_H5_PATH_MAX];
+    bool dense = f->info.storage == BAL_DENSE;
+
+    for (int i = 0; i < (dense ? 1 : 3); i++) {
+        snprintf(path, sizeof path, dense ? "%s" : "%s/%s", f->info.name,
+                 member[i]);
+        *id[i] = open_cached(f->file, path, &f->info);
+        if (*id[i] < 0)
+            return refuse(f->path, f->info.name, "it cannot be opened");
+    }
+    return BAL_OK;
+}
+
+bal_verdict bal_h5ad_matrix_open(bal_h5ad *f, const char *name,
+                                 bal_matrix_info *info)
+{
+    bal_comm *c = f->comm;
+    bal_verdict st;
+
+    close_matrix(f);
+    BAL_TRY(bal_agree(c, c->rank == 0 ? look(f, name, &f->info) : BAL_OK));
+    bal_comm_bcast(c, &f->info, sizeof f->info, 0);
+    BAL_TRY(bal_agree(c, open_here(f)));
+    if (f->info.storage == BAL_CSC)
+        BAL_TRY(bal_h5ad_turn_csc(f));
+    f->has_matrix = true;
+    *info = f->info;
+done:
+    if (bal_failed(st))
+        close_matrix(f);
+    return st;
+}
+
+/* On rank 0: the names that could be opened, one after the other with their
+ * final zeros. */
+static bal_status look_all(const bal_h5ad *f, char **text, int64_t *bytes)
+{
+    bal_matrix_info info;
+    bal_h5_list list = {0};
+    hid_t file = H5I_INVALID_HID;
+    bal_size room = 0;
+    bal_status st;
+
+    BAL_TRY(bal_h5_open(f->path, BAL_H5_READ, NULL, &file));
+    BAL_TRY(list_matrices(file, &list));
+    for (bal_size i = 0; i < list.count; i++)
+        room += (bal_size)strlen(list.item[i]) + 1;
+    BAL_TRY(bal_alloc(text, room, "names of matrices"));
+    for (bal_size i = 0; i < list.count; i++) {
+        if (strlen(list.item[i]) >= sizeof info.name ||
+            bal_failed(bal_h5ad_inspect(file, f->path, f->n, list.item[i],
+                                        &info))) {
+            bal_error_clear();
+            continue;
+        }
+        strcpy(*text + *bytes, list.item[i]);
+        *bytes += (int64_t)strlen(list.item[i]) + 1;
+    }
+done:
+    bal_h5_list_free(&list);
+    bal_h5_close(&file);
+    return st;
+}
+
+bal_verdict bal_h5ad_matrices(bal_h5ad *f, char ***name, bal_size *count)
+{
+    bal_comm *c = f->comm;
+    bal_h5_list list = {0};
+    bal_status mine = BAL_OK;
+    bal_verdict st;
+    char *text = NULL;
+    int64_t bytes = 0;
+
+    BAL_TRY(bal_agree(c, c->rank == 0 ? look_all(f, &text, &bytes) : BAL_OK));
+    bal_comm_bcast(c, &bytes, sizeof bytes, 0);
+    if (c->rank != 0)
+        mine = bal_alloc(&text, bytes, "names of matrices");
+    BAL_TRY(bal_agree(c, mine));
+    bal_comm_bcast(c, text, bytes, 0);
+    for (const char *s = text; s < text + bytes && !bal_failed(mine);
+         s += strlen(s) + 1)
+        mine = bal_h5_list_add(&list, s);
+    BAL_TRY(bal_agree(c, mine));
+    *name = list.item;
+    *count = list.count;
+done:
+    if (bal_failed(st))
+        bal_h5_list_free(&list);
+    bal_free(&text);
+    return st;
+}
+
+void bal_h5ad_names_free(char ***name, bal_size count)
+{
+    bal_h5_list list = {*name, count};
+
+    bal_h5_list_free(&list);
+    *name = NULL;
+}

@@ -1,0 +1,31 @@
+/* What the files h5ad_out*.c share. */
+#ifndef BAL_IO_H5AD_OUT_INTERNAL_H
+#define BAL_IO_H5AD_OUT_INTERNAL_H
+
+#include "balans/io/h5.h"
+#include "balans/io/h5ad_out.h"
+
+/* Whether `path` is `inner` or one of the groups on the way to it. */
+bool bal_path_is_in(const char *inner, const char *path);
+
+/* Whether an element of the input is not to be copied. */
+bool bal_out_skips(const bal_out_plan *plan, const char *path);
+
+/* Name of the column of obs that an array is, or NULL. */
+const char *bal_out_column(const bal_array *a);
+
+/* Copies the input into the new file, but for what the plan replaces. */
+bal_status bal_out_copy(const bal_out_plan *plan, hid_t to);
+
+/* Makes what the plan adds: groups, empty arrays, records. */
+bal_status bal_out_make(const bal_out_plan *plan, hid_t to);
+
+/* Makes the group of that path and those it lies in, as far as they are not
+ * there, each encoded as a dict. */
+bal_status bal_out_make_dicts(hid_t to, const char *path);
+
+/* Writes a record as the group `path` of `to`, with its encoding. */
+bal_status bal_out_write_record(hid_t to, const char *path,
+                                const bal_record *r);
+
+#endif

@@ -1,0 +1,352 @@
+/* What a run adds to the output: groups, arrays still to be filled, records. */
+#include <stdio.h>
+#include <string.h>
+
+#include "balans/base/mem.h"
+#include "h5ad_out_internal.h"
+
+enum { CHUNK = 1 << 20 }; /* bytes, about */
+
+static bal_status make_dict(hid_t to, const char *path)
+{
+    hid_t group;
+    bal_status st = bal_h5_make_group(to, path, &group);
+
+    if (bal_failed(st))
+        return st;
+    st = bal_h5_set_encoding(group, "dict", "0.1.0");
+    bal_h5_close(&group);
+    return st;
+}
+
+bal_status bal_out_make_dicts(hid_t to, const char *path)
+{
+    char part[BAL_H5_PATH_MAX];
+    size_t len = strlen(path);
+    bal_status st = BAL_OK;
+
+    for (size_t i = 1; i <= len && !bal_failed(st); i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        snprintf(part, sizeof part, "%.*s", (int)i, path);
+        if (!bal_h5_has(to, part))
+            st = make_dict(to, part);
+    }
+    return st;
+}
+
+/* ---- Records ---- */
+
+static bal_status write_value(hid_t to, const char *path, hid_t type,
+                              hid_t space, const void *value,
+                              const char *encoding)
+{
+    hid_t dataset;
+    bal_status st = bal_h5_make_dataset(to, path, type, space, &dataset);
+
+    if (bal_failed(st))
+        return st;
+    if (H5Sget_simple_extent_npoints(space) > 0 &&
+        H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) < 0)
+        st = bal_h5_fail(BAL_EIO, "write", dataset);
+    else
+        st = bal_h5_set_encoding(dataset, encoding, "0.2.0");
+    bal_h5_close(&dataset);
+    return st;
+}
+
+static bal_status write_scalar(hid_t to, const char *path, hid_t type,
+                               const void *value, const char *encoding)
+{
+    hid_t space = H5Screate(H5S_SCALAR);
+    bal_status st = write_value(to, path, type, space, value, encoding);
+
+    H5Sclose(space);
+    return st;
+}
+
+static bal_status write_vector(hid_t to, const char *path, hid_t type,
+                               const void *value, bal_size count)
+{
+    hid_t space = H5Screate_simple(1, &(hsize_t){(hsize_t)count}, NULL);
+    bal_status st = write_value(to, path, type, space, value, "array");
+
+    H5Sclose(space);
+    return st;
+}
+
+static bal_status write_with(hid_t to, const char *path, hid_t type,
+                             const void *value, const char *encoding)
+{
+    bal_status st = write_scalar(to, path, type, value, encoding);
+
+    H5Tclose(type);
+    return st;
+}
+
+static bal_status write_entry(hid_t to, const char *path, const bal_entry *e)
+{
+    switch (e->kind) {
+    case BAL_KIND_TEXT:
+        return write_with(to, path, bal_h5_text_type(), &e->text, "string");
+    case BAL_KIND_INT:
+        return write_scalar(to, path, H5T_NATIVE_INT64, &e->integer,
+                            "numeric-scalar");
+    case BAL_KIND_REAL:
+        return write_scalar(to, path, H5T_NATIVE_DOUBLE, &e->real,
+                            "numeric-scalar");
+    case BAL_KIND_FLAG:
+        return write_with(to, path, bal_h5_bool_type(),
+                          &(signed char){(signed char)e->integer},
+                          "numeric-scalar");
+    case BAL_KIND_INTS:
+        return write_vector(to, path, H5T_NATIVE_INT64, e->integers, e->count);
+    case BAL_KIND_REALS:
+        return write_vector(to, path, H5T_NATIVE_DOUBLE, e->reals, e->count);
+    case BAL_KIND_NODE:
+        return bal_out_write_record(to, path, e->node);
+    }
+    return BAL_OK;
+}
+
+bal_status bal_out_write_record(hid_t to, const char *path,
+                                const bal_record *r)
+{
+    char below[BAL_H5_PATH_MAX];
+    bal_status st = bal_out_make_dicts(to, path);
+
+    for (const bal_entry *e = bal_record_first(r);
+         e != NULL && !bal_failed(st); e = e->next) {
+        snprintf(below, sizeof below, "%s/%s", path, e->key);
+        st = write_entry(to, below, e);
+    }
+    return st;
+}
+
+/* ---- Arrays ---- */
+
+static hid_t file_type(bal_element element)
+{
+    switch (element) {
+    case BAL_F64:
+        return H5T_IEEE_F64LE;
+    case BAL_I32:
+        return H5T_STD_I32LE;
+    case BAL_I64:
+        return H5T_STD_I64LE;
+    case BAL_I8:
+        return H5T_STD_I8LE;
+    case BAL_F32:
+        break;
+    }
+    return H5T_IEEE_F32LE;
+}
+
+/* Whole rows where one fits a chunk. */
+static void set_chunks(hid_t dcpl, const bal_array *a)
+{
+    bal_size size = (bal_size)H5Tget_size(file_type(a->element));
+    bal_size d = a->d > 0 ? a->d : 1;
+    bal_size wide = CHUNK / size < d ? CHUNK / size : d;
+    bal_size tall = CHUNK / (size * wide);
+    hsize_t chunk[2] = {(hsize_t)(tall < a->n ? tall : a->n), (hsize_t)wide};
+
+    H5Pset_chunk(dcpl, a->d > 0 ? 2 : 1, chunk);
+    H5Pset_shuffle(dcpl);
+    H5Pset_deflate(dcpl, 1);
+}
+
+/* Space is taken at once, as parallel writing wants it; filling it would write
+ * everything twice. */
+static bal_status make_array(hid_t to, const bal_array *a)
+{
+    char parent[BAL_H5_PATH_MAX];
+    hsize_t extent[2] = {(hsize_t)a->n, (hsize_t)a->d};
+    hid_t dcpl, space, dataset;
+    bal_status st = BAL_OK;
+
+    snprintf(parent, sizeof parent, "%s", a->path);
+    char *slash = strrchr(parent, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+        st = bal_out_make_dicts(to, parent);
+    }
+    if (bal_failed(st))
+        return st;
+    dcpl = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_obj_track_times(dcpl, false);
+    H5Pset_alloc_time(dcpl, H5D_ALLOC_TIME_EARLY);
+    H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER);
+    if (a->compress && a->n > 0)
+        set_chunks(dcpl, a);
+    space = H5Screate_simple(a->d > 0 ? 2 : 1, extent, NULL);
+    dataset = H5Dcreate2(to, a->path, file_type(a->element), space, H5P_DEFAULT,
+                         dcpl, H5P_DEFAULT);
+    if (dataset < 0)
+        st = bal_h5_fail(BAL_EIO, "make an array in", to);
+    else if (!a->is_member)
+        st = bal_h5_set_encoding(dataset, "array", "0.2.0");
+    bal_h5_close(&dataset);
+    H5Sclose(space);
+    H5Pclose(dcpl);
+    return st;
+}
+
+static bal_status make_member(hid_t to, const bal_csr_array *a,
+                              const char *name, bal_element element,
+                              bal_size count)
+{
+    char path[BAL_H5_PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/%s", a->path, name);
+    return make_array(to, &(bal_array){.path = path,
+                                       .element = element,
+                                       .n = count,
+                                       .is_member = true});
+}
+
+static bal_status make_csr(hid_t to, const bal_csr_array *a)
+{
+    char parent[BAL_H5_PATH_MAX];
+    hid_t group = H5I_INVALID_HID;
+    bal_status st = BAL_OK;
+
+    snprintf(parent, sizeof parent, "%s", a->path);
+    char *slash = strrchr(parent, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+        BAL_TRY(bal_out_make_dicts(to, parent));
+    }
+    BAL_TRY(bal_h5_make_group(to, a->path, &group));
+    BAL_TRY(bal_h5_set_encoding(group, "csr_matrix", "0.1.0"));
+    BAL_TRY(bal_h5_set_ints(group, "shape", (int64_t[]){a->n, a->d}, 2));
+    BAL_TRY(make_member(to, a, "data", BAL_F32, a->nnz));
+    BAL_TRY(make_member(to, a, "indices", BAL_I64, a->nnz));
+    BAL_TRY(make_member(to, a, "indptr", BAL_I64, a->n + 1));
+done:
+    bal_h5_close(&group);
+    return st;
+}
+
+/* ---- Data frames of a new file ---- */
+
+static bal_status write_index(hid_t frame, bal_size n)
+{
+    enum { PIECE = 4096, DIGITS = 24 };
+    static char digits[PIECE][DIGITS];
+    const char *text[PIECE];
+    hid_t type = bal_h5_text_type(), dataset = H5I_INVALID_HID;
+    hid_t space = H5Screate_simple(1, &(hsize_t){(hsize_t)n}, NULL);
+    bal_status st;
+
+    BAL_TRY(bal_h5_make_dataset(frame, "_index", type, space, &dataset));
+    BAL_TRY(bal_h5_set_encoding(dataset, "string-array", "0.2.0"));
+    for (bal_size i = 0; i < n; i += PIECE) {
+        hsize_t first = (hsize_t)i;
+        hsize_t count = (hsize_t)(n - i < PIECE ? n - i : PIECE);
+        hid_t memory = H5Screate_simple(1, &count, NULL);
+        for (hsize_t j = 0; j < count; j++) {
+            snprintf(digits[j], DIGITS, "%lld", (long long)(first + j));
+            text[j] = digits[j];
+        }
+        H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, NULL, &count, NULL);
+        if (H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, text) < 0)
+            st = bal_h5_fail(BAL_EIO, "write", dataset);
+        H5Sclose(memory);
+        if (bal_failed(st))
+            break;
+    }
+done:
+    bal_h5_close(&dataset);
+    H5Sclose(space);
+    H5Tclose(type);
+    return st;
+}
+
+static bal_status make_frame(hid_t to, const char *path, bal_size n,
+                             const bal_h5_list *order)
+{
+    hid_t group;
+    bal_status st = bal_h5_make_group(to, path, &group);
+
+    if (bal_failed(st))
+        return st;
+    BAL_TRY(bal_h5_set_encoding(group, "dataframe", "0.2.0"));
+    BAL_TRY(bal_h5_set_text(group, "_index", "_index"));
+    BAL_TRY(bal_h5_set_list(group, "column-order", order));
+    BAL_TRY(write_index(group, n));
+done:
+    bal_h5_close(&group);
+    return st;
+}
+
+static bal_status make_frames(const bal_out_plan *plan, hid_t to)
+{
+    bal_h5_list columns = {0}, none = {0};
+    bal_size n = 0, d = 0;
+    bal_status st = BAL_OK;
+
+    for (bal_size i = 0; i < plan->arrays && !bal_failed(st); i++) {
+        const char *name = bal_out_column(&plan->array[i]);
+        if (name != NULL)
+            st = bal_h5_list_add(&columns, name);
+        if (strcmp(plan->array[i].path, "X") == 0) {
+            n = plan->array[i].n;
+            d = plan->array[i].d;
+        }
+    }
+    if (!bal_failed(st))
+        st = make_frame(to, "obs", n, &columns);
+    if (!bal_failed(st))
+        st = make_frame(to, "var", d, &none);
+    bal_h5_list_free(&columns);
+    return st;
+}
+
+/* ---- All of it ---- */
+
+/* The root says what the file is, whatever wrote the input. */
+static bal_status encode_root(hid_t to)
+{
+    hid_t root = H5Gopen2(to, "/", H5P_DEFAULT);
+    bal_status st;
+
+    if (H5Aexists(root, "encoding-type") > 0)
+        H5Adelete(root, "encoding-type");
+    if (H5Aexists(root, "encoding-version") > 0)
+        H5Adelete(root, "encoding-version");
+    st = bal_h5_set_encoding(root, "anndata", "0.1.0");
+    bal_h5_close(&root);
+    return st;
+}
+
+static bal_status make_mappings(hid_t to)
+{
+    static const char *const name[] = {"layers", "obsm", "varm",
+                                       "obsp",   "varp", "uns"};
+    bal_status st = BAL_OK;
+
+    for (size_t i = 0; i < sizeof name / sizeof *name && !bal_failed(st); i++)
+        st = bal_out_make_dicts(to, name[i]);
+    return st;
+}
+
+bal_status bal_out_make(const bal_out_plan *plan, hid_t to)
+{
+    bal_status st;
+
+    BAL_TRY(encode_root(to));
+    BAL_TRY(make_mappings(to));
+    if (plan->input == NULL)
+        BAL_TRY(make_frames(plan, to));
+    if (plan->uns != NULL) {
+        BAL_TRY(bal_record_status(plan->uns));
+        BAL_TRY(bal_out_write_record(to, "uns/balans", plan->uns));
+    }
+    for (bal_size i = 0; i < plan->arrays; i++)
+        BAL_TRY(make_array(to, &plan->array[i]));
+    for (bal_size i = 0; i < plan->csrs; i++)
+        BAL_TRY(make_csr(to, &plan->csr[i]));
+done:
+    return st;
+}
