@@ -1,0 +1,73 @@
+/** @file  One run of `balans correct`: what its phases hand on.  Not for others
+ *  than the pipeline. */
+#ifndef BAL_APP_JOB_H
+#define BAL_APP_JOB_H
+
+#include <stddef.h>
+
+#include "balans/algo/sampler.h"
+#include "balans/algo/space.h"
+#include "balans/app/params.h"
+#include "balans/data/csr.h"
+#include "balans/data/labels.h"
+#include "balans/data/shard.h"
+#include "balans/io/h5ad.h"
+#include "balans/io/h5ad_out.h"
+#include "balans/par/comm.h"
+#include "balans/par/layout.h"
+
+typedef struct bal_job {
+    bal_comm *comm;
+    const bal_params *par;
+    int threads;
+    bal_size memory;      ///< bytes of work space per rank
+    bal_h5ad *file;       ///< the input
+    bal_matrix_info info; ///< of the matrix that is corrected
+    bal_labels *labels;   ///< batches
+    bal_layout *layout;
+    bal_route *route;
+    bal_shard *x;         ///< profiles; corrected in place
+    bal_space *space;
+    bal_shard *z;         ///< corrected coordinates, where PCA was used
+    bal_csr *a;           ///< of the last pass
+    bal_sample_report report; ///< of the last pass
+} bal_job;
+
+/** Opens the input and lays its points out.  Collective. */
+bal_verdict bal_job_open(bal_job *j);
+
+/** Reads the matrix.  Collective. */
+bal_verdict bal_job_read(bal_job *j);
+
+/** Writes the output.  Collective. */
+bal_verdict bal_job_write(bal_job *j);
+
+/** Rows of a panel of slab rows of d floats, the same on every rank, and the
+ *  number of panels that covers all slabs.  Local. */
+bal_size bal_job_panel(const bal_job *j, bal_size d, bal_size *panels);
+
+enum { BAL_PATH_MOST = 512 }; ///< of elements named after the matrix
+
+/** The element that --keep-original makes.  Local. */
+void bal_job_original(const bal_job *j, char *path, size_t size);
+
+/** Bytes that a rank holds for its m points besides the work space and A: X, Z,
+ *  the order of rows.  Local.  `p` dimensions of Z, `kept` if the corrected Z is
+ *  kept in rows beside the tiles. */
+bal_size bal_job_data_bytes(const bal_layout *l, bal_size d, bal_size p);
+
+/** Prints what a run would do, on rank 0's stdout.  Collective. */
+bal_verdict bal_job_dry_run(bal_job *j);
+
+/** What determines the result: parameters, version, input, counts.  Local; NULL
+ *  if memory ran out. */
+bal_record *bal_job_provenance(const bal_job *j);
+
+/** What may differ between equal runs: hosts, times, calls, bytes, memory.
+ *  Collective; the record is rank 0's, NULL elsewhere. */
+bal_record *bal_job_run_record(bal_job *j);
+
+/** The table of phases, at level info.  Local; from the record of a run. */
+void bal_job_print_phases(const bal_record *run);
+
+#endif

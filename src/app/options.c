@@ -1,0 +1,289 @@
+#include "balans/app/options.h"
+
+#include <string.h>
+
+#include "balans/algo/row.h"
+#include "balans/base/mem.h"
+#include "balans/base/text.h"
+
+static void *member(const bal_option *o, void *object)
+{
+    return (char *)object + o->at;
+}
+
+/* ---- text to one value; each sets it only if the text is allowed ---- */
+
+static bool is_inside(const bal_option *o, double v)
+{
+    return (o->above ? v > o->low : v >= o->low) &&
+           (o->below ? v < o->high : v <= o->high);
+}
+
+static bool set_int(const bal_option *o, const char *text, int64_t *out)
+{
+    int64_t v;
+
+    if (!bal_parse_int(text, &v) || !is_inside(o, (double)v))
+        return false;
+    *out = v;
+    return true;
+}
+
+static bool set_real(const bal_option *o, const char *text, double *out)
+{
+    double v;
+
+    if (!bal_parse_real(text, &v) || !is_inside(o, v))
+        return false;
+    *out = v;
+    return true;
+}
+
+static bool set_size(const bal_option *o, const char *text, int64_t *out)
+{
+    bal_size v;
+
+    if (!bal_parse_size(text, &v) || !is_inside(o, (double)v))
+        return false;
+    *out = v;
+    return true;
+}
+
+static bool set_flag(const char *text, bool *out)
+{
+    bool yes = strcmp(text, "true") == 0;
+
+    if (!yes && strcmp(text, "false") != 0)
+        return false;
+    *out = yes;
+    return true;
+}
+
+static bool set_choice(const bal_option *o, const char *text, int *out)
+{
+    for (int i = 0; o->choice[i] != NULL; i++)
+        if (strcmp(text, o->choice[i]) == 0) {
+            *out = i;
+            return true;
+        }
+    return false;
+}
+
+static bool set_share(const char *text, size_t length, bal_neighbors *out)
+{
+    char number[64];
+    double percent;
+
+    if (length >= sizeof number)
+        return false;
+    memcpy(number, text, length);
+    number[length] = '\0';
+    if (!bal_parse_real(number, &percent) || percent <= 0 || percent > 100)
+        return false;
+    *out = (bal_neighbors){.share = percent / 100};
+    return true;
+}
+
+static bool set_neighbors(const char *text, bal_neighbors *out)
+{
+    size_t length = strlen(text);
+    int64_t k;
+
+    if (length > 0 && text[length - 1] == '%')
+        return set_share(text, length - 1, out);
+    if (!bal_parse_int(text, &k) || k < 1)
+        return false;
+    *out = (bal_neighbors){.k = k};
+    return true;
+}
+
+static bal_status set_text(const char *text, char **out)
+{
+    char *copy;
+    size_t bytes = strlen(text) + 1;
+    bal_status st = bal_alloc(&copy, (bal_size)bytes, "an option");
+
+    if (bal_failed(st))
+        return st;
+    memcpy(copy, text, bytes);
+    bal_free(out);
+    *out = copy;
+    return BAL_OK;
+}
+
+static bool set_number(const bal_option *o, void *value, const char *text)
+{
+    switch (o->kind) {
+    case BAL_OPTION_INT:
+        return set_int(o, text, value);
+    case BAL_OPTION_SEED:
+        return bal_parse_u64(text, value);
+    case BAL_OPTION_REAL:
+        return set_real(o, text, value);
+    case BAL_OPTION_FLAG:
+        return set_flag(text, value);
+    case BAL_OPTION_CHOICE:
+        return set_choice(o, text, value);
+    case BAL_OPTION_NEIGHBORS:
+        return set_neighbors(text, value);
+    case BAL_OPTION_SIZE:
+        return set_size(o, text, value);
+    case BAL_OPTION_TEXT:
+        break;
+    }
+    return false;
+}
+
+bal_status bal_option_set(const bal_option *o, void *object, const char *text,
+                          const char *who)
+{
+    char allowed[256];
+    void *value = member(o, object);
+
+    if (o->automatic && strcmp(text, "auto") == 0) {
+        *(int64_t *)value = 0;
+        return BAL_OK;
+    }
+    if (o->kind == BAL_OPTION_TEXT && text[0] != '\0')
+        return set_text(text, value);
+    if (set_number(o, value, text))
+        return BAL_OK;
+    return BAL_FAIL(BAL_EUSAGE, "cannot take '%s' for %s: it must be %s", text,
+                    who, bal_option_allowed(o, allowed, sizeof allowed));
+}
+
+/* ---- all of a table ---- */
+
+bal_status bal_options_default(const bal_option *table, void *object)
+{
+    bal_status st = BAL_OK;
+
+    for (const bal_option *o = table; o->name != NULL && !bal_failed(st); o++)
+        if (o->preset != NULL)
+            st = bal_option_set(o, object, o->preset, o->name);
+    return st;
+}
+
+void bal_options_destroy(const bal_option *table, void *object)
+{
+    for (const bal_option *o = table; o->name != NULL; o++)
+        if (o->kind == BAL_OPTION_TEXT)
+            bal_free((char **)member(o, object));
+}
+
+const bal_option *bal_option_find(const bal_option *table, const char *name)
+{
+    for (const bal_option *o = table; o->name != NULL; o++)
+        if (strcmp(o->name, name) == 0)
+            return o;
+    return NULL;
+}
+
+static int least(int a, int b, int c)
+{
+    int ab = a < b ? a : b;
+
+    return ab < c ? ab : c;
+}
+
+enum { NAME_MOST = 40 };
+
+/* Insertions, deletions and replacements that turn one name into the other;
+ * NAME_MOST if one is too long to be compared. */
+static int edits(const char *a, const char *b)
+{
+    int row[NAME_MOST];
+    int m = (int)strlen(b);
+
+    if (m >= NAME_MOST || strlen(a) >= NAME_MOST)
+        return NAME_MOST;
+    for (int j = 0; j <= m; j++)
+        row[j] = j;
+    for (int i = 1; a[i - 1] != '\0'; i++) {
+        int corner = row[0];
+        row[0] = i;
+        for (int j = 1; j <= m; j++) {
+            int replaced = corner + (a[i - 1] != b[j - 1]);
+            corner = row[j];
+            row[j] = least(replaced, row[j] + 1, row[j - 1] + 1);
+        }
+    }
+    return row[m];
+}
+
+const char *bal_option_nearest(const bal_option *table, const char *name)
+{
+    const char *nearest = NULL;
+    int fewest = (int)strlen(name) / 3 + 2;
+
+    for (const bal_option *o = table; o->name != NULL; o++) {
+        int now = edits(o->name, name);
+        if (now < fewest) {
+            fewest = now;
+            nearest = o->name;
+        }
+    }
+    return nearest;
+}
+
+/* ---- files ---- */
+
+static bool is_null(const bal_setting *s)
+{
+    return !s->quoted && (s->value[0] == '\0' || strcmp(s->value, "~") == 0 ||
+                          strcmp(s->value, "null") == 0);
+}
+
+/* Kinds whose values are words or words with digits may stand in quotes. */
+static bool may_be_quoted(const bal_option *o)
+{
+    return o->kind == BAL_OPTION_TEXT || o->kind == BAL_OPTION_CHOICE ||
+           o->kind == BAL_OPTION_NEIGHBORS || o->kind == BAL_OPTION_SIZE;
+}
+
+static bal_status fail_unknown(const bal_option *table, const bal_setting *s,
+                               const char *path)
+{
+    const char *near = bal_option_nearest(table, s->key);
+
+    if (near != NULL)
+        return BAL_FAIL(BAL_EUSAGE,
+                        "cannot use '%s', line %lld: there is no key '%s'; is "
+                        "'%s' meant",
+                        path, (long long)s->line, s->key, near);
+    return BAL_FAIL(BAL_EUSAGE,
+                    "cannot use '%s', line %lld: there is no key '%s'; 'balans "
+                    "params' lists those there are",
+                    path, (long long)s->line, s->key);
+}
+
+static bal_status configure_one(const bal_option *table, void *object,
+                                const bal_setting *s, const char *path)
+{
+    char who[512], allowed[256];
+    const bal_option *o = bal_option_find(table, s->key);
+
+    if (o == NULL || o->command_line)
+        return fail_unknown(table, s, path);
+    if (is_null(s) && o->kind == BAL_OPTION_TEXT && o->preset == NULL) {
+        bal_free((char **)member(o, object));
+        return BAL_OK;
+    }
+    snprintf(who, sizeof who, "key '%s' in '%s', line %lld", s->key, path,
+             (long long)s->line);
+    if (is_null(s) || (s->quoted && !may_be_quoted(o)))
+        return BAL_FAIL(BAL_EUSAGE, "cannot take %s for %s: it must be %s",
+                        is_null(s) ? "nothing" : "text in quotes", who,
+                        bal_option_allowed(o, allowed, sizeof allowed));
+    return bal_option_set(o, object, s->value, who);
+}
+
+bal_status bal_options_configure(const bal_option *table, void *object,
+                                 const bal_config *file)
+{
+    bal_status st = BAL_OK;
+
+    for (bal_size i = 0; i < file->count && !bal_failed(st); i++)
+        st = configure_one(table, object, &file->at[i], file->path);
+    return st;
+}

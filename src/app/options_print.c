@@ -1,0 +1,356 @@
+#define _POSIX_C_SOURCE 200809L
+/* What a table of options says: allowed values, YAML, --help, provenance. */
+#include "balans/app/options.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "balans/algo/row.h"
+#include "balans/base/text.h"
+
+static const void *member(const bal_option *o, const void *object)
+{
+    return (const char *)object + o->at;
+}
+
+/* ---- allowed values ---- */
+
+static void append(char *buf, size_t size, const char *text)
+{
+    size_t used = strlen(buf);
+
+    snprintf(buf + used, size - used, "%s", text);
+}
+
+static void describe_choice(const bal_option *o, char *buf, size_t size)
+{
+    buf[0] = '\0';
+    for (int i = 0; o->choice[i] != NULL; i++) {
+        if (i > 0)
+            append(buf, size, o->choice[i + 1] == NULL ? " or " : ", ");
+        append(buf, size, o->choice[i]);
+    }
+}
+
+/* A range without an upper end has an infinite one. */
+static void describe_range(const bal_option *o, const char *noun, char *buf,
+                           size_t size)
+{
+    char end[64];
+
+    if (isinf(o->high)) {
+        snprintf(buf, size, "%s %s %.15g", noun,
+                 o->above ? "above" : "of at least", o->low);
+        return;
+    }
+    snprintf(buf, size, "%s %s %.15g", noun, o->above ? "above" : "from",
+             o->low);
+    snprintf(end, sizeof end, " %s %.15g",
+             o->below ? (o->above ? "and below" : "to below")
+                      : (o->above ? "and up to" : "to"),
+             o->high);
+    append(buf, size, end);
+}
+
+static void describe_size(const bal_option *o, char *buf, size_t size)
+{
+    char low[32];
+
+    snprintf(buf, size, "a size of at least %s, such as 512M or 2G",
+             bal_bytes(low, sizeof low, (bal_size)o->low));
+}
+
+char *bal_option_allowed(const bal_option *o, char *buf, size_t size)
+{
+    switch (o->kind) {
+    case BAL_OPTION_TEXT:
+        snprintf(buf, size, "text that is not empty");
+        break;
+    case BAL_OPTION_INT:
+        describe_range(o, "an integer", buf, size);
+        break;
+    case BAL_OPTION_SEED:
+        snprintf(buf, size, "an integer from 0 to %" PRIu64, UINT64_MAX);
+        break;
+    case BAL_OPTION_REAL:
+        describe_range(o, "a number", buf, size);
+        break;
+    case BAL_OPTION_FLAG:
+        snprintf(buf, size, "true or false");
+        break;
+    case BAL_OPTION_CHOICE:
+        describe_choice(o, buf, size);
+        break;
+    case BAL_OPTION_NEIGHBORS:
+        snprintf(buf, size,
+                 "an integer of at least 1, or a share of each batch above 0%% "
+                 "and up to 100%%, such as 0.1%%");
+        break;
+    case BAL_OPTION_SIZE:
+        describe_size(o, buf, size);
+        break;
+    }
+    if (o->automatic)
+        append(buf, size, ", or auto");
+    return buf;
+}
+
+/* ---- values ---- */
+
+/* The shortest decimal number that is read back as the same double. */
+static void write_real(char *buf, size_t size, double v)
+{
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(buf, size, "%.*g", digits, v);
+        if (strtod(buf, NULL) == v)
+            return;
+    }
+}
+
+static void write_neighbors(char *buf, size_t size, const bal_neighbors *v)
+{
+    if (v->k > 0) {
+        snprintf(buf, size, "%" PRId64, v->k);
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(buf, size, "%.*g", digits, 100 * v->share);
+        if (strtod(buf, NULL) / 100 == v->share)
+            break;
+    }
+    append(buf, size, "%");
+}
+
+static void write_size(char *buf, size_t size, int64_t v)
+{
+    static const char units[] = "KMGT";
+    int unit = -1;
+
+    while (v > 0 && v % 1024 == 0 && unit < 3) {
+        v /= 1024;
+        unit++;
+    }
+    if (unit < 0)
+        snprintf(buf, size, "%" PRId64, v);
+    else
+        snprintf(buf, size, "%" PRId64 "%c", v, units[unit]);
+}
+
+static void write_number(const bal_option *o, const void *v, char *buf,
+                         size_t size)
+{
+    switch (o->kind) {
+    case BAL_OPTION_INT:
+        snprintf(buf, size, "%" PRId64, *(const int64_t *)v);
+        break;
+    case BAL_OPTION_SEED:
+        snprintf(buf, size, "%" PRIu64, *(const uint64_t *)v);
+        break;
+    case BAL_OPTION_REAL:
+        write_real(buf, size, *(const double *)v);
+        break;
+    case BAL_OPTION_FLAG:
+        snprintf(buf, size, "%s", *(const bool *)v ? "true" : "false");
+        break;
+    case BAL_OPTION_CHOICE:
+        snprintf(buf, size, "%s", o->choice[*(const int *)v]);
+        break;
+    case BAL_OPTION_NEIGHBORS:
+        write_neighbors(buf, size, v);
+        break;
+    case BAL_OPTION_SIZE:
+        write_size(buf, size, *(const int64_t *)v);
+        break;
+    case BAL_OPTION_TEXT:
+        break;
+    }
+}
+
+static const char *text_of(const bal_option *o, const void *object)
+{
+    char *const *text = member(o, object);
+
+    return *text;
+}
+
+char *bal_option_value(const bal_option *o, const void *object, char *buf,
+                       size_t size)
+{
+    const char *text;
+
+    if (o->kind == BAL_OPTION_TEXT) {
+        text = text_of(o, object);
+        snprintf(buf, size, "%s", text != NULL ? text : "null");
+    } else if (o->automatic && *(const int64_t *)member(o, object) == 0) {
+        snprintf(buf, size, "auto");
+    } else {
+        write_number(o, member(o, object), buf, size);
+    }
+    return buf;
+}
+
+/* ---- YAML ---- */
+
+/* Letters, digits, '_', '/', '.' and '-' inside mean themselves in YAML, unless
+ * the whole is a word or number it knows. */
+static bool is_plain(const char *text)
+{
+    static const char *const known[] = {"null", "true", "false", "yes", "no",
+                                        "on",   "off",  "y",     "n"};
+
+    if (!isalpha((unsigned char)text[0]))
+        return false;
+    for (const char *c = text; *c != '\0'; c++)
+        if (!isalnum((unsigned char)*c) && strchr("_/.-", *c) == NULL)
+            return false;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcasecmp(text, known[i]) == 0)
+            return false;
+    return true;
+}
+
+/* Double quotes understand every byte; UTF-8 passes as it is. */
+static int print_text(const char *text, FILE *stream)
+{
+    int width = 2;
+
+    if (is_plain(text))
+        return fprintf(stream, "%s", text);
+    fputc('"', stream);
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\')
+            width += fprintf(stream, "\\%c", *c);
+        else if ((unsigned char)*c < ' ' || *c == 0x7f)
+            width += fprintf(stream, "\\x%02x", (unsigned)*c);
+        else
+            width += fprintf(stream, "%c", *c);
+    }
+    fputc('"', stream);
+    return width;
+}
+
+static int print_value(const bal_option *o, const void *object, FILE *stream)
+{
+    char buf[128];
+
+    if (o->kind == BAL_OPTION_TEXT && text_of(o, object) != NULL)
+        return print_text(text_of(o, object), stream);
+    return fprintf(stream, "%s", bal_option_value(o, object, buf, sizeof buf));
+}
+
+void bal_options_print(const bal_option *table, const void *object,
+                       FILE *stream)
+{
+    char allowed[256];
+
+    for (const bal_option *o = table; o->name != NULL; o++) {
+        if (o->command_line)
+            continue;
+        fprintf(stream, "%s# %s\n", o == table ? "" : "\n", o->meaning);
+        int width = fprintf(stream, "%s: ", o->name);
+        width += print_value(o, object, stream);
+        fprintf(stream, "%*s# ", width < 24 ? 24 - width : 1, "");
+        if (o->unit != NULL)
+            fprintf(stream, "%s; ", o->unit);
+        fprintf(stream, "%s\n", bal_option_allowed(o, allowed, sizeof allowed));
+    }
+}
+
+/* ---- help ---- */
+
+enum { HELP_COLUMN = 28, HELP_WIDTH = 79 };
+
+/* Words in lines that start at HELP_COLUMN; `column` is where the first one
+ * goes on. */
+static void print_wrapped(const char *text, int column, FILE *stream)
+{
+    while (*text != '\0') {
+        int length = (int)strcspn(text, " ");
+        if (column + 1 + length > HELP_WIDTH) {
+            fprintf(stream, "\n%*s", HELP_COLUMN - 1, "");
+            column = HELP_COLUMN - 1;
+        }
+        column += fprintf(stream, " %.*s", length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', stream);
+}
+
+static void describe_default(const bal_option *o, char *buf, size_t size)
+{
+    if (o->required)
+        snprintf(buf, size, " (required)");
+    else if (o->preset != NULL && o->kind != BAL_OPTION_FLAG)
+        snprintf(buf, size, " (default %s)", o->preset);
+    else
+        buf[0] = '\0';
+}
+
+static void print_head(const bal_option *o, char *head, size_t size)
+{
+    char names[64];
+
+    if (o->letter != '\0')
+        snprintf(names, sizeof names, "-%c, --%s", o->letter, o->name);
+    else
+        snprintf(names, sizeof names, "--%s", o->name);
+    snprintf(head, size, "  %s%s%s", names, o->operand != NULL ? " " : "",
+             o->operand != NULL ? o->operand : "");
+}
+
+void bal_options_help(const bal_option *table, FILE *stream)
+{
+    char head[128], text[1024], allowed[256], preset[128];
+
+    for (const bal_option *o = table; o->name != NULL; o++) {
+        bool plain = o->kind == BAL_OPTION_TEXT || o->kind == BAL_OPTION_FLAG;
+        print_head(o, head, sizeof head);
+        describe_default(o, preset, sizeof preset);
+        snprintf(text, sizeof text, "%s%s%s%s", o->meaning, plain ? "" : "; ",
+                 plain ? "" : bal_option_allowed(o, allowed, sizeof allowed),
+                 preset);
+        int width = fprintf(stream, "%s", head);
+        if (width > HELP_COLUMN - 2)
+            fprintf(stream, "\n%*s", HELP_COLUMN - 1, "");
+        else
+            fprintf(stream, "%*s", HELP_COLUMN - 1 - width, "");
+        print_wrapped(text, HELP_COLUMN - 1, stream);
+    }
+}
+
+/* ---- provenance ---- */
+
+static void record_one(const bal_option *o, const void *object, bal_record *r)
+{
+    char buf[128];
+    const void *v = member(o, object);
+    bool is_int = o->kind == BAL_OPTION_INT;
+
+    if (o->kind == BAL_OPTION_SEED && *(const uint64_t *)v <= INT64_MAX)
+        bal_record_int(r, o->name, (int64_t) * (const uint64_t *)v);
+    else if (is_int && (!o->automatic || *(const int64_t *)v != 0))
+        bal_record_int(r, o->name, *(const int64_t *)v);
+    else if (o->kind == BAL_OPTION_REAL)
+        bal_record_real(r, o->name, *(const double *)v);
+    else if (o->kind == BAL_OPTION_FLAG)
+        bal_record_flag(r, o->name, *(const bool *)v);
+    else if (o->kind == BAL_OPTION_TEXT)
+        bal_record_text(r, o->name, text_of(o, object));
+    else
+        bal_record_text(r, o->name,
+                        bal_option_value(o, object, buf, sizeof buf));
+}
+
+void bal_options_record(const bal_option *table, const void *object,
+                        bal_record *r)
+{
+    for (const bal_option *o = table; o->name != NULL; o++)
+        if (o->result &&
+            !(o->kind == BAL_OPTION_TEXT && text_of(o, object) == NULL))
+            record_one(o, object, r);
+}

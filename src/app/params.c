@@ -1,0 +1,206 @@
+#include "balans/app/params.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "balans/base/mem.h"
+#include "balans/base/text.h"
+
+static const char *const scalings[] = {"standard", "none", NULL};
+static const char *const sparsifiers[] = {"elbow", "scale", NULL};
+static const char *const policies[] = {"extend", "keep", NULL};
+static const char *const corrections[] = {"smooth", "residual", NULL};
+static const char *const estimators[] = {"normal", "nystrom", NULL};
+static const char *const solvers[] = {"auto", "lapack", "scalapack", NULL};
+
+/* clang-format off */
+#define AT(member) offsetof(bal_params, member)
+
+const bal_option bal_params_table[] = {
+    {.name = "batch", .kind = BAL_OPTION_TEXT, .at = AT(batch),
+     .required = true, .result = true, .operand = "COLUMN",
+     .meaning = "column of obs that names the batch: categorical, string or "
+                "integer"},
+    {.name = "matrix", .kind = BAL_OPTION_TEXT, .at = AT(matrix),
+     .preset = "X", .result = true, .operand = "NAME",
+     .meaning = "matrix to correct: X, layers/NAME or obsm/NAME"},
+    {.name = "scale", .kind = BAL_OPTION_CHOICE, .at = AT(scale),
+     .preset = "standard", .choice = scalings, .result = true,
+     .operand = "HOW",
+     .meaning = "scale of the features in the distance space"},
+    {.name = "clip", .kind = BAL_OPTION_REAL, .at = AT(clip),
+     .preset = "10", .low = 0, .high = INFINITY, .above = true, .result = true,
+     .operand = "C", .unit = "standard deviations",
+     .meaning = "standardised features are cut off at +-C in the distance "
+                "space"},
+    {.name = "pca", .kind = BAL_OPTION_INT, .at = AT(pca),
+     .preset = "50", .low = 0, .high = INT32_MAX, .result = true,
+     .operand = "P", .unit = "components",
+     .meaning = "principal components of the distance space, used where there "
+                "are more features; 0 turns them off"},
+    {.name = "neighbors", .kind = BAL_OPTION_NEIGHBORS, .at = AT(neighbors),
+     .preset = "10", .result = true, .operand = "K|F%", .unit = "points",
+     .meaning = "which neighbour's distance sets the local scale in each "
+                "batch"},
+    {.name = "block", .kind = BAL_OPTION_INT, .at = AT(block),
+     .preset = "50", .low = 1, .high = BAL_BLOCK_MOST, .result = true,
+     .operand = "J", .unit = "steps",
+     .meaning = "steps in one block of the sampler"},
+    {.name = "patience", .kind = BAL_OPTION_INT, .at = AT(patience),
+     .preset = "20", .low = 1, .high = INT32_MAX, .result = true,
+     .operand = "T", .unit = "landmarks",
+     .meaning = "landmarks in succession that cover nothing new before "
+                "sampling stops"},
+    {.name = "sparsify", .kind = BAL_OPTION_CHOICE, .at = AT(sparsify),
+     .preset = "elbow", .choice = sparsifiers, .result = true,
+     .operand = "HOW",
+     .meaning = "which affinities of a landmark are kept: left of the curve's "
+                "bend, or within the local scale"},
+    {.name = "gate", .kind = BAL_OPTION_REAL, .at = AT(gate),
+     .preset = "0", .low = 0, .high = INFINITY, .result = true,
+     .operand = "G",
+     .meaning = "leave out batches whose local scale (squared) is more than G "
+                "times that of the landmark's own batch; 0 is off, else at "
+                "least 1"},
+    {.name = "uncovered", .kind = BAL_OPTION_CHOICE, .at = AT(uncovered),
+     .preset = "extend", .choice = policies, .result = true,
+     .operand = "HOW",
+     .meaning = "points that no landmark covers: draw landmarks among them, "
+                "or keep their values"},
+    {.name = "max-landmarks", .kind = BAL_OPTION_INT, .at = AT(max_landmarks),
+     .preset = "0", .low = 0, .high = INT32_MAX, .result = true,
+     .operand = "M", .unit = "landmarks",
+     .meaning = "most landmarks to draw; 0 is no limit"},
+    {.name = "correction", .kind = BAL_OPTION_CHOICE, .at = AT(correction),
+     .preset = "smooth", .choice = corrections, .result = true,
+     .operand = "HOW",
+     .meaning = "replace each profile by its smoothed one, or move it by what "
+                "its batch is off"},
+    {.name = "estimator", .kind = BAL_OPTION_CHOICE, .at = AT(estimator),
+     .preset = "normal", .choice = estimators, .result = true,
+     .operand = "HOW",
+     .meaning = "how smooth weighs landmarks; nystrom costs the cube of their "
+                "number"},
+    {.name = "rcond", .kind = BAL_OPTION_REAL, .at = AT(rcond),
+     .preset = "0.1", .low = 0, .high = 1, .below = true, .result = true,
+     .operand = "R", .unit = "share of the largest eigenvalue",
+     .meaning = "nystrom keeps the eigenvalues above it"},
+    {.name = "passes", .kind = BAL_OPTION_INT, .at = AT(passes),
+     .preset = "1", .low = 1, .high = 1000, .result = true,
+     .operand = "T",
+     .meaning = "passes; all but the last apply the residual correction"},
+    {.name = "seed", .kind = BAL_OPTION_SEED, .at = AT(seed),
+     .preset = "0", .result = true, .operand = "S",
+     .meaning = "seed of the random numbers"},
+    {.name = "save-affinity", .kind = BAL_OPTION_FLAG, .at = AT(save_affinity),
+     .preset = "false", .result = true,
+     .meaning = "store the affinities in the output, as uns/balans/affinity"},
+    {.name = "keep-original", .kind = BAL_OPTION_FLAG, .at = AT(keep_original),
+     .preset = "false", .result = true,
+     .meaning = "store the input matrix in the output, as layers/original or "
+                "obsm/NAME_original"},
+    {.name = "memory-per-rank", .kind = BAL_OPTION_SIZE,
+     .at = AT(memory_per_rank), .preset = "auto", .low = 1 << 20,
+     .high = INFINITY, .automatic = true, .operand = "SIZE", .unit = "bytes",
+     .meaning = "working memory of a rank beyond the data itself; auto is 1G"},
+    {.name = "threads", .kind = BAL_OPTION_INT, .at = AT(threads),
+     .preset = "auto", .low = 1, .high = 4096, .automatic = true,
+     .operand = "N", .unit = "threads",
+     .meaning = "OpenMP threads of a rank; auto is OMP_NUM_THREADS, else 1"},
+    {.name = "pca-solver", .kind = BAL_OPTION_CHOICE, .at = AT(pca_solver),
+     .preset = "auto", .choice = solvers, .result = true, .operand = "HOW",
+     .meaning = "who finds the principal components; auto is scalapack above "
+                "4096 features"},
+    {.name = "report", .kind = BAL_OPTION_TEXT, .at = AT(report),
+     .operand = "FILE.json",
+     .meaning = "write a machine-readable report of the run"},
+    {.name = "dry-run", .kind = BAL_OPTION_FLAG, .at = AT(dry_run),
+     .preset = "false",
+     .meaning = "print shape, batches, memory and expected work; compute "
+                "nothing"},
+    {.name = "force", .kind = BAL_OPTION_FLAG, .at = AT(force),
+     .preset = "false",
+     .meaning = "overwrite the output file"},
+    {.name = "config", .kind = BAL_OPTION_TEXT, .at = AT(config),
+     .command_line = true, .operand = "FILE.yaml",
+     .meaning = "read options from a file, as 'balans params' prints them; "
+                "the command line wins"},
+    {.name = "verbose", .letter = 'v', .kind = BAL_OPTION_FLAG,
+     .at = AT(verbose), .preset = "false", .command_line = true,
+     .meaning = "say more on stderr"},
+    {.name = "quiet", .letter = 'q', .kind = BAL_OPTION_FLAG,
+     .at = AT(quiet), .preset = "false", .command_line = true,
+     .meaning = "say nothing on stderr but why it failed"},
+    {.name = NULL},
+};
+/* clang-format on */
+
+bal_status bal_params_default(bal_params *p)
+{
+    *p = (bal_params){0};
+    return bal_options_default(bal_params_table, p);
+}
+
+bal_status bal_params_check_rules(const bal_params *p)
+{
+    if (p->verbose && p->quiet)
+        return BAL_FAIL(BAL_EUSAGE,
+                        "cannot combine options '-v' and '-q'; choose one");
+    if (p->gate != 0 && p->gate < 1)
+        return BAL_FAIL(BAL_EUSAGE,
+                        "cannot take '%.15g' for option '--gate': it must be 0 "
+                        "(off) or at least 1",
+                        p->gate);
+    if (p->estimator == BAL_NYSTROM && p->correction != BAL_SMOOTH)
+        return BAL_FAIL(BAL_EUSAGE, "cannot combine '--estimator nystrom' with "
+                                    "'--correction residual'; it needs "
+                                    "'--correction smooth'");
+    return BAL_OK;
+}
+
+bal_status bal_params_check(const bal_params *p)
+{
+    if (p->input == NULL || p->output == NULL)
+        return BAL_FAIL(BAL_EUSAGE,
+                        "cannot start without an %s file; give INPUT.h5ad and "
+                        "OUTPUT.h5ad",
+                        p->input == NULL ? "input" : "output");
+    if (p->batch == NULL)
+        return BAL_FAIL(BAL_EUSAGE,
+                        "cannot start without option '--batch'; name the "
+                        "column of obs that holds the batches ('balans info' "
+                        "lists the columns)");
+    return bal_params_check_rules(p);
+}
+
+void bal_params_record(const bal_params *p, bal_record *r)
+{
+    bal_options_record(bal_params_table, p, r);
+}
+
+/* OMP_NUM_THREADS may be a list for nested regions; the first number counts. */
+static int threads_of_environment(void)
+{
+    const char *text = getenv("OMP_NUM_THREADS");
+    long n = text != NULL ? strtol(text, NULL, 10) : 1;
+
+    return n >= 1 && n <= 4096 ? (int)n : 1;
+}
+
+int bal_params_threads(const bal_params *p)
+{
+    return p->threads > 0 ? (int)p->threads : threads_of_environment();
+}
+
+bal_size bal_params_memory(const bal_params *p)
+{
+    return p->memory_per_rank > 0 ? p->memory_per_rank : INT64_C(1) << 30;
+}
+
+void bal_params_destroy(bal_params *p)
+{
+    bal_options_destroy(bal_params_table, p);
+    bal_free(&p->input);
+    bal_free(&p->output);
+}

@@ -1,0 +1,181 @@
+/* The phases of `balans correct`: read, space, sample and correct (once for
+ * each pass), write. A pass before the last moves X and Z together by the
+ * residual form, and the next measures its distances in the moved Z. */
+#include "balans/app/pipeline.h"
+
+#include "balans/algo/correct.h"
+#include "balans/base/log.h"
+#include "balans/base/mem.h"
+#include "balans/base/text.h"
+#include "balans/io/report.h"
+#include "balans/par/agree.h"
+#include "job.h"
+
+static bal_verdict build_space(bal_job *j)
+{
+    bal_space_params par = {
+        .scale = (bal_scaling)j->par->scale,
+        .clip = j->par->clip,
+        .pca = j->par->pca,
+        .solver = (bal_pca_solver)j->par->pca_solver,
+        .memory = j->memory,
+        .threads = j->threads,
+    };
+    bal_verdict st;
+
+    bal_comm_enter(j->comm, BAL_PHASE_SPACE);
+    BAL_TRY(bal_space_create(j->comm, j->x, &par, &j->space));
+    if (j->space->constant > 0)
+        bal_info("%lld of %lld features do not vary",
+                 (long long)j->space->constant, (long long)j->space->d);
+    bal_debug("distance space: %lld dimensions%s", (long long)j->space->p,
+              j->space->pca ? ", principal components" : "");
+done:
+    return st;
+}
+
+static void say_sampled(const bal_job *j)
+{
+    const bal_sample_report *r = &j->report;
+
+    bal_info("%lld landmarks (%lld by extension), %lld affinities, "
+             "%lld of %lld points uncovered",
+             (long long)r->landmarks, (long long)r->extended,
+             (long long)r->entries, (long long)r->uncovered,
+             (long long)j->layout->n);
+    bal_debug("%lld rows computed, at most %d blocks in flight; %lld dropped "
+              "(overshoot), %lld repeats",
+              (long long)r->rows, r->in_flight, (long long)r->overshoot,
+              (long long)r->repeats);
+}
+
+static bal_verdict sample(bal_job *j, int64_t pass)
+{
+    bal_row_params rows = {
+        .neighbors = j->par->neighbors,
+        .sparsify = (bal_sparsify)j->par->sparsify,
+        .gate = j->par->gate,
+        .threads = j->threads,
+    };
+    bal_sample_params par = {
+        .block = j->par->block,
+        .patience = j->par->patience,
+        .uncovered = (bal_uncovered)j->par->uncovered,
+        .max_landmarks = j->par->max_landmarks,
+        .seed = j->par->seed,
+        .pass = (uint32_t)pass,
+        .memory = j->memory,
+    };
+    bal_verdict st;
+
+    bal_comm_enter(j->comm, BAL_PHASE_SAMPLE);
+    bal_csr_destroy(&j->a);
+    bal_sample_report_finish(&j->report);
+    BAL_TRY(bal_sample(j->comm, j->space->z, j->route, &rows, &par, &j->a,
+                       &j->report));
+    if (pass == 1 && j->report.small_batches > 0)
+        bal_warn("%lld of %lld batches have fewer than k other points; their "
+                 "farthest point sets the scale there",
+                 (long long)j->report.small_batches,
+                 (long long)j->layout->batches);
+    say_sampled(j);
+done:
+    return st;
+}
+
+/* Corrects X, and Z where anybody will look at it: the next pass, or the user
+ * who gets the corrected components. */
+static bal_verdict apply(bal_job *j, bal_correction form, bool last)
+{
+    bal_verdict st;
+
+    bal_comm_enter(j->comm, BAL_PHASE_CORRECT);
+    BAL_TRY(bal_correct(j->comm, j->a, form, j->memory, j->threads, j->x));
+    if (last && !j->space->pca)
+        goto done;
+    BAL_TRY(bal_agree(j->comm,
+                      bal_shard_create(j->layout, j->space->p, &j->z)));
+    bal_tiles_to_rows(j->space->z, j->z);
+    if (last)
+        bal_tiles_destroy(&j->space->z);
+    BAL_TRY(bal_correct(j->comm, j->a, form, j->memory, j->threads, j->z));
+    if (!last) {
+        bal_tiles_from_rows(j->space->z, j->z);
+        bal_shard_destroy(&j->z);
+    }
+done:
+    return st;
+}
+
+static bal_verdict run_passes(bal_job *j)
+{
+    bal_verdict st = {BAL_OK};
+
+    for (int64_t pass = 1; pass <= j->par->passes; pass++) {
+        bool last = pass == j->par->passes;
+        if (j->par->passes > 1)
+            bal_info("pass %lld of %lld", (long long)pass,
+                     (long long)j->par->passes);
+        BAL_TRY(sample(j, pass));
+        BAL_TRY(apply(j, last ? (bal_correction)j->par->correction
+                              : BAL_RESIDUAL,
+                      last));
+    }
+done:
+    return st;
+}
+
+static bal_verdict run(bal_job *j)
+{
+    bal_verdict st;
+    bal_record *record = NULL;
+
+    bal_comm_enter(j->comm, BAL_PHASE_READ);
+    if (!j->par->dry_run)
+        BAL_TRY(bal_h5ad_out_check(j->comm, j->par->output, j->par->input,
+                                   j->par->force));
+    BAL_TRY(bal_job_open(j));
+    if (j->par->dry_run) {
+        BAL_TRY(bal_job_dry_run(j));
+        goto done;
+    }
+    BAL_TRY(bal_job_read(j));
+    BAL_TRY(build_space(j));
+    BAL_TRY(run_passes(j));
+    BAL_TRY(bal_job_write(j));
+    record = bal_job_run_record(j);
+    bal_job_print_phases(record);
+    if (j->par->report != NULL)
+        BAL_TRY(bal_report_write(j->comm, j->par->report, record));
+done:
+    bal_record_destroy(&record);
+    return st;
+}
+
+static void finish(bal_job *j)
+{
+    bal_h5ad_close(&j->file);
+    bal_labels_destroy(&j->labels);
+    bal_route_destroy(&j->route);
+    bal_shard_destroy(&j->x);
+    bal_shard_destroy(&j->z);
+    bal_space_destroy(&j->space);
+    bal_csr_destroy(&j->a);
+    bal_sample_report_finish(&j->report);
+    bal_layout_destroy(&j->layout);
+}
+
+bal_verdict bal_correct_file(bal_comm *c, const bal_params *par)
+{
+    bal_job j = {
+        .comm = c,
+        .par = par,
+        .threads = bal_params_threads(par),
+        .memory = bal_params_memory(par),
+    };
+    bal_verdict st = run(&j);
+
+    bal_progress_end();
+    finish(&j);
+    return st;
+}

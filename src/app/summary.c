@@ -1,0 +1,297 @@
+/* What a run says about itself: how the result came about (the same for equal
+ * runs) and what it took (which is not). */
+#define _POSIX_C_SOURCE 200809L
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "balans/app/version.h"
+#include "balans/base/log.h"
+#include "balans/base/mem.h"
+#include "balans/base/text.h"
+#include "balans/io/library.h"
+#include "balans/kernel/blas.h"
+#include "balans/kernel/cpu.h"
+#include "balans/par/agree.h"
+#include "job.h"
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? slash + 1 : path;
+}
+
+static void record_input(const bal_job *j, bal_record *r)
+{
+    bal_record_text(r, "name", base_name(j->par->input));
+    bal_record_int(r, "bytes", bal_h5ad_file_bytes(j->file));
+    bal_record_int(r, "profiles", j->info.n);
+    bal_record_int(r, "features", j->info.d);
+    bal_record_int(r, "batches", j->labels->count);
+}
+
+static void record_components(const bal_space *s, bal_record *r)
+{
+    double ratio[4096];
+    bal_size count = s->p < 4096 ? s->p : 4096;
+
+    for (bal_size i = 0; i < count; i++)
+        ratio[i] = s->total > 0 ? s->variance[i] / s->total : 0;
+    bal_record_reals(r, "variance", s->variance, count);
+    bal_record_reals(r, "variance_ratio", ratio, count);
+}
+
+bal_record *bal_job_provenance(const bal_job *j)
+{
+    bal_record *r = bal_record_create();
+
+    bal_record_text(r, "version", bal_version());
+    bal_record_text(r, "commit", bal_commit());
+    bal_params_record(j->par, bal_record_node(r, "params"));
+    record_input(j, bal_record_node(r, "input"));
+    bal_record_int(r, "n_landmarks", j->report.landmarks);
+    bal_record_int(r, "n_extended", j->report.extended);
+    bal_record_int(r, "n_uncovered", j->report.uncovered);
+    bal_record_int(r, "n_affinities", j->report.entries);
+    bal_record *scaling = bal_record_node(r, "scaling");
+    bal_record_reals(scaling, "mean", j->space->mean, j->space->d);
+    bal_record_reals(scaling, "sd", j->space->sd, j->space->d);
+    bal_record_reals(scaling, "centre", j->space->centre, j->space->d);
+    if (j->space->pca)
+        record_components(j->space, bal_record_node(r, "pca"));
+    return r;
+}
+
+/* Figures of one rank, gathered on all. */
+enum {
+    F_SECONDS = 0,                          /* nanoseconds by phase */
+    F_CALLS = F_SECONDS + BAL_PHASE_COUNT,  /* by phase */
+    F_BYTES = F_CALLS + BAL_PHASE_COUNT,    /* by phase */
+    F_IO = F_BYTES + BAL_PHASE_COUNT,       /* by phase */
+    F_RSS = F_IO + BAL_PHASE_COUNT,
+    F_HELD,
+    F_COUNT
+};
+
+static void own_figures(const bal_comm *c, int64_t *f)
+{
+    for (int p = 0; p < BAL_PHASE_COUNT; p++) {
+        f[F_SECONDS + p] = (int64_t)(c->tally[p].seconds * 1e9);
+        f[F_CALLS + p] = c->tally[p].calls;
+        f[F_BYTES + p] = c->tally[p].bytes;
+        f[F_IO + p] = c->tally[p].io_bytes;
+    }
+    f[F_RSS] = bal_mem_rss_peak();
+    f[F_HELD] = bal_mem_peak();
+}
+
+typedef struct spread {
+    int64_t least, most, sum;
+} spread;
+
+static spread spread_of(const int64_t *all, int size, int figure)
+{
+    spread s = {all[figure], all[figure], 0};
+
+    for (int r = 0; r < size; r++) {
+        int64_t v = all[(bal_size)r * F_COUNT + figure];
+        s.least = v < s.least ? v : s.least;
+        s.most = v > s.most ? v : s.most;
+        s.sum += v;
+    }
+    return s;
+}
+
+static void record_phase(const int64_t *all, int size, int phase,
+                         bal_record *r)
+{
+    spread t = spread_of(all, size, F_SECONDS + phase);
+
+    bal_record_real(r, "seconds_min", 1e-9 * (double)t.least);
+    bal_record_real(r, "seconds_mean", 1e-9 * (double)t.sum / size);
+    bal_record_real(r, "seconds_max", 1e-9 * (double)t.most);
+    /* Every rank takes part in every collective. */
+    bal_record_int(r, "collective_calls",
+                   spread_of(all, size, F_CALLS + phase).most);
+    bal_record_int(r, "collective_bytes",
+                   spread_of(all, size, F_BYTES + phase).sum);
+    bal_record_int(r, "file_bytes", spread_of(all, size, F_IO + phase).sum);
+}
+
+static void record_figures(const int64_t *all, int size, bal_record *r)
+{
+    bal_record *phases = bal_record_node(r, "phases");
+    bal_record *memory = bal_record_node(r, "memory");
+    spread rss = spread_of(all, size, F_RSS);
+    spread held = spread_of(all, size, F_HELD);
+
+    for (int p = 0; p < BAL_PHASE_COUNT; p++)
+        if (spread_of(all, size, F_SECONDS + p).most > 0)
+            record_phase(all, size, p,
+                         bal_record_node(phases, bal_phase_name((bal_phase)p)));
+    bal_record_int(memory, "rss_peak_min", rss.least);
+    bal_record_int(memory, "rss_peak_max", rss.most);
+    bal_record_int(memory, "allocated_peak_min", held.least);
+    bal_record_int(memory, "allocated_peak_max", held.most);
+}
+
+static void record_libraries(bal_record *r)
+{
+    char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
+    int len;
+
+    MPI_Get_library_version(mpi, &len);
+    mpi[strcspn(mpi, ",\n")] = '\0';
+    bal_record_text(r, "mpi", mpi);
+    bal_record_text(r, "hdf5", bal_hdf5_version());
+    bal_record_text(r, "blas", bal_blas_version());
+    bal_record_text(r, "blas_kernels", bal_blas_core());
+    bal_record_text(r, "kernels", bal_isa_name(bal_isa_now()));
+}
+
+static void record_sampling(const bal_sample_report *s, bal_record *r)
+{
+    bal_record_int(r, "rows", s->rows);
+    bal_record_int(r, "overshoot", s->overshoot);
+    bal_record_int(r, "repeats", s->repeats);
+    bal_record_int(r, "in_flight", s->in_flight);
+    bal_record_ints(r, "curve_landmarks", s->curve_landmarks, s->curve_count);
+    bal_record_ints(r, "curve_covered", s->curve_covered, s->curve_count);
+}
+
+static void record_host(bal_record *r)
+{
+    char name[256] = "unknown";
+
+    (void)gethostname(name, sizeof name - 1);
+    bal_record_text(r, "host", name);
+}
+
+bal_record *bal_job_run_record(bal_job *j)
+{
+    bal_comm *c = j->comm;
+    int64_t mine[F_COUNT], *all = NULL;
+    bal_record *r = NULL;
+
+    bal_comm_enter(c, c->phase); /* up to now */
+    own_figures(c, mine);
+    if (bal_failed(bal_agree(
+            c, bal_alloc(&all, (bal_size)F_COUNT * c->size, "the report"))))
+        return NULL;
+    bal_comm_gather_i64(c, mine, F_COUNT, all);
+    r = bal_record_create();
+    record_host(r);
+    bal_record_int(r, "ranks", c->size);
+    bal_record_int(r, "threads", j->threads);
+    bal_record_int(r, "memory_per_rank", j->memory);
+    record_libraries(bal_record_node(r, "libraries"));
+    record_figures(all, c->size, r);
+    record_sampling(&j->report, bal_record_node(r, "sampling"));
+    bal_free(&all);
+    return r;
+}
+
+static double real_of(const bal_record *r, const char *key)
+{
+    const bal_entry *e = bal_record_find(r, key);
+
+    return e != NULL ? e->real : 0;
+}
+
+static int64_t int_of(const bal_record *r, const char *key)
+{
+    const bal_entry *e = bal_record_find(r, key);
+
+    return e != NULL ? e->integer : 0;
+}
+
+void bal_job_print_phases(const bal_record *run)
+{
+    const bal_entry *phases = bal_record_find(run, "phases");
+    const bal_entry *memory = bal_record_find(run, "memory");
+    char sent[32], moved[32], peak[32];
+
+    if (phases == NULL || memory == NULL)
+        return;
+    bal_info("%-8s %9s %9s %9s %9s %11s %11s", "phase", "min s", "mean s",
+             "max s", "calls", "sent", "file");
+    for (const bal_entry *e = bal_record_first(phases->node); e != NULL;
+         e = e->next)
+        bal_info("%-8s %9.3f %9.3f %9.3f %9lld %11s %11s", e->key,
+                 real_of(e->node, "seconds_min"),
+                 real_of(e->node, "seconds_mean"),
+                 real_of(e->node, "seconds_max"),
+                 (long long)int_of(e->node, "collective_calls"),
+                 bal_bytes(sent, sizeof sent,
+                           int_of(e->node, "collective_bytes")),
+                 bal_bytes(moved, sizeof moved, int_of(e->node, "file_bytes")));
+    bal_info("peak memory of a rank: %s",
+             bal_bytes(peak, sizeof peak, int_of(memory->node, "rss_peak_max")));
+}
+
+bal_size bal_job_data_bytes(const bal_layout *l, bal_size d, bal_size p)
+{
+    bal_size m = l->m;
+
+    /* X, Z in tiles, Z in rows, positions and rows of the route, codes. */
+    return 4 * m * d + 4 * l->lanes * p + 4 * m * p + 8 * m + 8 * m + 4 * m;
+}
+
+static bal_size dimensions(const bal_job *j)
+{
+    bool pca = j->par->pca > 0 && j->info.d > j->par->pca;
+
+    return pca ? j->par->pca : j->info.d;
+}
+
+static void print_batches(const bal_job *j)
+{
+    bal_size least = j->info.n, most = 0, small = 0;
+
+    for (bal_size b = 0; b < j->labels->count; b++) {
+        bal_size size = j->labels->size[b];
+        least = size < least ? size : least;
+        most = size > most ? size : most;
+        small += size - 1 < bal_neighbors_in(j->par->neighbors, size);
+    }
+    printf("batches          %lld, of %lld to %lld profiles; %lld smaller than "
+           "k + 1\n",
+           (long long)j->labels->count, (long long)least, (long long)most,
+           (long long)small);
+}
+
+bal_verdict bal_job_dry_run(bal_job *j)
+{
+    int64_t data = bal_job_data_bytes(j->layout, j->info.d, dimensions(j));
+    int64_t m = j->layout->m;
+    char a[32], b[32], c[32];
+
+    bal_comm_max_i64(j->comm, &data, 1);
+    bal_comm_max_i64(j->comm, &m, 1);
+    if (j->comm->rank == 0) {
+        printf("matrix           %s of '%s': %lld profiles x %lld features, "
+               "%s, %s in the file\n",
+               j->info.name, j->par->input, (long long)j->info.n,
+               (long long)j->info.d, j->info.element,
+               bal_bytes(a, sizeof a, j->info.file_bytes));
+        print_batches(j);
+        printf("ranks x threads  %d x %d, at most %lld profiles a rank\n",
+               j->comm->size, j->threads, (long long)m);
+        printf("memory per rank  %s (data %s, work space %s), and 8 bytes for "
+               "each affinity kept\n",
+               bal_bytes(a, sizeof a, data + j->memory),
+               bal_bytes(b, sizeof b, data), bal_bytes(c, sizeof c, j->memory));
+        printf("work             %.3g flops for each landmark's distances, %s "
+               "to read, %s to write\n",
+               3.0 * (double)j->info.n * (double)dimensions(j),
+               bal_bytes(a, sizeof a, j->info.file_bytes),
+               bal_bytes(b, sizeof b,
+                         bal_h5ad_file_bytes(j->file) +
+                             4 * j->info.n * (j->info.d + dimensions(j) + 1)));
+        fflush(stdout);
+    }
+    return bal_agree(j->comm, BAL_OK);
+}

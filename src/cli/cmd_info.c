@@ -1,0 +1,174 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "balans/base/log.h"
+#include "balans/base/mem.h"
+#include "balans/base/text.h"
+#include "balans/cli/args.h"
+#include "balans/cli/command.h"
+#include "balans/cli/machine.h"
+#include "balans/data/labels.h"
+#include "balans/io/h5ad.h"
+#include "balans/par/agree.h"
+
+typedef struct request {
+    char *path;
+    bool verbose;
+} request;
+
+static const bal_option options[] = {
+    {.name = "verbose",
+     .letter = 'v',
+     .kind = BAL_OPTION_FLAG,
+     .at = offsetof(request, verbose),
+     .preset = "false",
+     .command_line = true,
+     .meaning = "say more on stderr"},
+    {.name = NULL},
+};
+
+static const bal_operand operands[] = {
+    {"FILE.h5ad", offsetof(request, path)},
+    {NULL, 0},
+};
+
+static const char *storage_name(bal_storage s)
+{
+    static const char *const name[] = {
+        [BAL_DENSE] = "dense", [BAL_CSR] = "CSR", [BAL_CSC] = "CSC"};
+
+    return name[s];
+}
+
+static void print_matrix(const bal_matrix_info *m)
+{
+    char shape[64], layout[96] = "", bytes[32];
+
+    snprintf(shape, sizeof shape, "%lld x %lld", (long long)m->n,
+             (long long)m->d);
+    if (m->chunked && m->storage == BAL_DENSE)
+        snprintf(layout, sizeof layout, ", chunks %lld x %lld",
+                 (long long)m->chunk[0], (long long)m->chunk[1]);
+    printf("  %-24s %-16s %-8s %s%s%s%s, %s", m->name, shape, m->element,
+           storage_name(m->storage), layout, m->filters[0] != '\0' ? ", " : "",
+           m->filters, bal_bytes(bytes, sizeof bytes, m->file_bytes));
+    if (m->storage != BAL_DENSE)
+        printf(", %lld entries stored", (long long)m->nnz);
+    putchar('\n');
+}
+
+static bal_verdict show_matrices(bal_comm *c, bal_h5ad *f)
+{
+    bal_verdict st;
+    char **name = NULL;
+    bal_size count = 0;
+    bal_matrix_info info;
+
+    BAL_TRY(bal_h5ad_matrices(f, &name, &count));
+    if (c->rank == 0)
+        printf("\nmatrices\n");
+    for (bal_size i = 0; i < count; i++) {
+        BAL_TRY(bal_h5ad_matrix_open(f, name[i], &info));
+        if (c->rank == 0)
+            print_matrix(&info);
+    }
+done:
+    bal_h5ad_names_free(&name, count);
+    return st;
+}
+
+static void print_column(const char *name, const bal_labels *l)
+{
+    bal_size least = l->size[0], most = l->size[0];
+
+    for (bal_size i = 1; i < l->count; i++) {
+        least = l->size[i] < least ? l->size[i] : least;
+        most = l->size[i] > most ? l->size[i] : most;
+    }
+    printf("  %-24s %lld value%s, %lld to %lld rows each\n", name,
+           (long long)l->count, l->count == 1 ? "" : "s", (long long)least,
+           (long long)most);
+}
+
+/* A column that cannot name groups (numbers with a fraction, missing values) is
+ * worth a word, not a failure. */
+static void show_column(bal_comm *c, bal_h5ad *f, const char *name)
+{
+    bal_labels *l;
+
+    if (bal_failed(bal_h5ad_labels(f, name, "obs", &l))) {
+        bal_error_clear();
+        if (c->rank == 0)
+            printf("  %-24s not usable as groups\n", name);
+        return;
+    }
+    if (c->rank == 0)
+        print_column(name, l);
+    bal_labels_destroy(&l);
+}
+
+static bal_verdict show_columns(bal_comm *c, bal_h5ad *f)
+{
+    char **name = NULL;
+    bal_size count = 0;
+    bal_verdict st = bal_h5ad_columns(f, &name, &count);
+
+    if (bal_failed(st))
+        return st;
+    if (c->rank == 0)
+        printf("\ncolumns of obs\n");
+    for (bal_size i = 0; i < count; i++)
+        show_column(c, f, name[i]);
+    bal_h5ad_names_free(&name, count);
+    return st;
+}
+
+static bal_verdict show(bal_comm *c, const char *path)
+{
+    bal_verdict st;
+    bal_h5ad *f = NULL;
+    char bytes[32];
+
+    BAL_TRY(bal_h5ad_open(c, path, &f));
+    if (c->rank == 0)
+        printf("%s: %lld observations, %s\n", path, (long long)bal_h5ad_rows(f),
+               bal_bytes(bytes, sizeof bytes, bal_h5ad_file_bytes(f)));
+    BAL_TRY(show_matrices(c, f));
+    BAL_TRY(show_columns(c, f));
+done:
+    bal_h5ad_close(&f);
+    return st;
+}
+
+static bal_status check(const request *q)
+{
+    if (q->path == NULL)
+        return BAL_FAIL(BAL_EUSAGE,
+                        "cannot start without a file; give FILE.h5ad");
+    return BAL_OK;
+}
+
+static bal_verdict run(bal_comm *c, int argc, char *const *argv)
+{
+    bal_verdict st;
+    request q = {0};
+
+    BAL_TRY(bal_args_read(c, &bal_cmd_info, &q, argc, argv));
+    BAL_TRY(bal_agree(c, check(&q)));
+    if (q.verbose)
+        bal_log_init(BAL_LOG_DEBUG, c->rank);
+    bal_machine_say();
+    BAL_TRY(show(c, q.path));
+done:
+    bal_free(&q.path);
+    return st;
+}
+
+const bal_command bal_cmd_info = {
+    .name = "info",
+    .meaning = "show what is in a file",
+    .options = options,
+    .operands = operands,
+    .notes = NULL,
+    .run = run,
+};

@@ -1,0 +1,123 @@
+/* One program, one command per job; from the command line to an exit code. */
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "balans/base/fault.h"
+#include "balans/base/log.h"
+#include "balans/base/mem.h"
+#include "balans/cli/args.h"
+#include "balans/cli/command.h"
+#include "balans/cli/help.h"
+#include "balans/cli/machine.h"
+#include "balans/kernel/blas.h"
+#include "balans/par/agree.h"
+
+const bal_command *const bal_commands[] = {
+    &bal_cmd_correct,
+    &bal_cmd_info,
+    &bal_cmd_params,
+    NULL,
+};
+
+static const bal_command *find_command(const char *name)
+{
+    for (const bal_command *const *c = bal_commands; *c != NULL; c++)
+        if (strcmp((*c)->name, name) == 0)
+            return *c;
+    return NULL;
+}
+
+/* @return whether help or the version was asked for, and printed */
+static bool answer_without_mpi(int argc, char *const *argv)
+{
+    const bal_command *command = find_command(argv[1]);
+    bool help = bal_args_ask_help(command != NULL ? argc - 2 : 1,
+                                  command != NULL ? argv + 2 : argv + 1);
+    bool version = strcmp(argv[1], "--version") == 0;
+
+    if (!help && !version)
+        return false;
+    if (!bal_help_is_first())
+        return true;
+    if (version)
+        bal_help_version(stdout);
+    else if (command != NULL)
+        bal_help_command(command, stdout);
+    else
+        bal_help_program(stdout);
+    return true;
+}
+
+static bal_status fail_command(int argc, char *const *argv)
+{
+    if (argc < 2)
+        return BAL_FAIL(BAL_EUSAGE, "cannot start without a command; 'balans "
+                                    "--help' lists them");
+    return BAL_FAIL(BAL_EUSAGE,
+                    "cannot run '%s': there is no such command; 'balans "
+                    "--help' lists those there are",
+                    argv[1]);
+}
+
+static bal_verdict run(bal_comm *c, int argc, char *const *argv)
+{
+    const bal_command *command = argc < 2 ? NULL : find_command(argv[1]);
+
+    if (command == NULL)
+        return bal_agree(c, fail_command(argc, argv));
+    bal_machine_agree(c);
+    return command->run(c, argc - 2, argv + 2);
+}
+
+/* Results that did not reach stdout are a failure as well. */
+static bal_verdict flush(bal_comm *c, bal_verdict st)
+{
+    bool lost = fflush(stdout) != 0 || ferror(stdout);
+
+    if (bal_failed(st))
+        return st;
+    return bal_agree(c,
+                     lost ? BAL_FAIL(BAL_EIO, "cannot write to standard output")
+                          : BAL_OK);
+}
+
+static void report_failure(const bal_comm *c, bal_verdict st)
+{
+    const bal_error *e = bal_error_get();
+
+    if (c->rank != 0)
+        return;
+    bal_progress_end();
+    if (c->size > 1)
+        fprintf(stderr, "balans: %s on rank %d: %s\n", bal_status_name(st.code),
+                e->rank, e->text);
+    else
+        fprintf(stderr, "balans: %s: %s\n", bal_status_name(st.code), e->text);
+    fflush(stderr);
+}
+
+int main(int argc, char **argv)
+{
+    int granted;
+    bal_comm c;
+
+    bal_machine_repair(argv);
+    if (argc > 1 && answer_without_mpi(argc, argv))
+        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    bal_blas_serial();
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &granted);
+    bal_comm_init(&c, MPI_COMM_WORLD);
+    bal_fault_set_rank(c.rank);
+    bal_log_init(BAL_LOG_INFO, c.rank);
+
+    bal_verdict st = flush(&c, run(&c, argc, argv));
+    if (bal_failed(st))
+        report_failure(&c, st);
+    else if (bal_mem_held() != 0)
+        bal_debug("%lld bytes were not given back", (long long)bal_mem_held());
+    bal_comm_finish(&c);
+    MPI_Finalize();
+    return bal_status_exit_code(st.code);
+}
