@@ -28,6 +28,7 @@
 
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
+#include "balans/kernel/spmm.h"
 #include "balans/par/agree.h"
 #include "balans/par/sum.h"
 
@@ -46,7 +47,8 @@ typedef struct panel {
     bal_size width;  /* count + 1 */
     float *most;     /* [room] max |x_f| */
     bal_scale *scale; /* [room + 1] */
-    bal_fixed *sum;  /* [m, width] */
+    double *up;      /* [room + 1] the scales' 2^e */
+    int64_t *sum;    /* [m, 2, width] high and low limbs */
     double *mu;      /* [m, width] means, the last column w(l) */
     double *partial; /* [threads, room + 1] of one tile */
     double *point;   /* [threads, BAL_TILE, room + 1] */
@@ -78,7 +80,8 @@ static bal_status panel_create(panel *p)
 
     BAL_TRY(bal_alloc(&p->most, p->room, "the correction"));
     BAL_TRY(bal_alloc(&p->scale, wide, "the correction"));
-    BAL_TRY(bal_alloc(&p->sum, m * wide, "the consensus of the landmarks"));
+    BAL_TRY(bal_alloc(&p->up, wide, "the correction"));
+    BAL_TRY(bal_alloc(&p->sum, 2 * m * wide, "the consensus of the landmarks"));
     BAL_TRY(bal_alloc(&p->mu, m * wide, "the consensus of the landmarks"));
     BAL_TRY(bal_alloc(&p->partial, threads * wide, "the correction"));
     BAL_TRY(bal_alloc(&p->point, threads * BAL_TILE * wide, "the correction"));
@@ -91,6 +94,7 @@ static void panel_finish(panel *p)
 {
     bal_free(&p->most);
     bal_free(&p->scale);
+    bal_free(&p->up);
     bal_free(&p->sum);
     bal_free(&p->mu);
     bal_free(&p->partial);
@@ -136,37 +140,45 @@ static void choose_scales(panel *p)
                                     p->layout->all_tiles);
     p->scale[p->count] =
         bal_scale_for((double)p->longest, p->layout->all_tiles);
+    for (bal_size f = 0; f < p->width; f++)
+        p->up[f] = p->scale[f].up_hi;
 }
 
-static void flush(const panel *p, double *partial, bal_fixed *sum)
+/* The limbs of row l, and column f of them as a number. */
+static int64_t *limbs(const panel *p, bal_size l)
 {
-    for (bal_size f = 0; f < p->width; f++) {
-        bal_fixed_add(&sum[f], &p->scale[f], partial[f]);
-        partial[f] = 0;
-    }
+    return p->sum + 2 * l * p->width;
+}
+
+static double total(const panel *p, bal_size l, bal_size f)
+{
+    const int64_t *sum = limbs(p, l);
+
+    return bal_fixed_value((bal_fixed){sum[f], sum[p->width + f]},
+                           &p->scale[f]);
 }
 
 /* Adds up row l over a run of tiles: one partial sum for each tile. */
 static void sum_row(const panel *p, bal_size l, run tiles, double *partial)
 {
     const bal_csr_row *row = &p->a->row[l];
-    bal_fixed *sum = p->sum + l * p->width;
     bal_size e = entry_at(row, tile_start(p->layout, tiles.from));
     bal_size end = entry_at(row, tile_start(p->layout, tiles.to));
+    int64_t *sum = limbs(p, l);
+    /* A column whose bound is 0 holds zeros, whatever its low limb's scale. */
+    double up_lo = p->scale[p->count].up_lo;
 
-    memset(sum, 0, (size_t)p->width * sizeof *sum);
-    while (e < end) {
-        bal_size t = bal_layout_tile(p->layout, row->index[e]);
+    memset(sum, 0, (size_t)(2 * p->width) * sizeof *sum);
+    for (bal_size t = tiles.from; e < end; t++) {
+        bal_size first = e;
         bal_lidx stop = tile_start(p->layout, t + 1);
-        for (; e < end && row->index[e] < stop; e++) {
-            const float *x =
-                p->x->at + (bal_size)row->index[e] * p->x->d + p->first;
-            double a = (double)row->value[e];
-            for (bal_size f = 0; f < p->count; f++)
-                partial[f] += a * (double)x[f];
-            partial[p->count] += a;
-        }
-        flush(p, partial, sum);
+        while (e < end && row->index[e] < stop)
+            e++;
+        if (e == first)
+            continue;
+        bal_spmm_sum(p->x->at + p->first, p->x->d, row->index + first,
+                     row->value + first, e - first, p->count, partial);
+        bal_fixed_flush(p->up, up_lo, p->width, partial, sum, sum + p->width);
     }
 }
 
@@ -188,51 +200,46 @@ static void sum_rows(panel *p, run tiles)
 static void find_means(panel *p)
 {
     for (bal_size l = 0; l < p->a->m; l++) {
-        const bal_fixed *sum = p->sum + l * p->width;
         double *mu = p->mu + l * p->width;
-        double w = bal_fixed_value(sum[p->count], &p->scale[p->count]);
+        double w = total(p, l, p->count);
         for (bal_size f = 0; f < p->count; f++)
-            mu[f] = bal_fixed_value(sum[f], &p->scale[f]) / w;
+            mu[f] = total(p, l, f) / w;
         mu[p->count] = w;
     }
 }
 
-/* What landmark l adds to a point: its mean, or its mean less the batch's. The
- * sums then are those of the batch. */
-static void contribution(const panel *p, bal_size l, bool residual,
-                         double *out)
+/* What landmark l adds to a point: its mean, or its mean less the batch's (the
+ * sums then are those of the batch), which is made in `room`. */
+static const double *contribution(const panel *p, bal_size l, bool residual,
+                                  double *room)
 {
     const double *mu = p->mu + l * p->width;
-    const bal_fixed *sum = p->sum + l * p->width;
 
-    if (!residual) {
-        memcpy(out, mu, (size_t)p->count * sizeof *out);
-        return;
-    }
-    double w = bal_fixed_value(sum[p->count], &p->scale[p->count]);
+    if (!residual)
+        return mu;
+    double w = total(p, l, p->count);
     for (bal_size f = 0; f < p->count; f++)
-        out[f] = w > 0 ? mu[f] - bal_fixed_value(sum[f], &p->scale[f]) / w : 0;
+        room[f] = w > 0 ? mu[f] - total(p, l, f) / w : 0;
+    return room;
 }
 
 /* Adds what row l has to say about the points of tile t. */
 static void add_row(const panel *p, bal_size l, const bal_tile *tile,
-                    bool residual, bal_size *cursor, double *what,
+                    bool residual, bal_size *cursor, double *room,
                     double *point)
 {
     const bal_csr_row *row = &p->a->row[l];
-    bal_size e = *cursor;
+    bal_size first = *cursor, e = first;
     bal_lidx stop = tile->first + tile->m;
 
-    if (e == row->count || row->index[e] >= stop)
+    while (e < row->count && row->index[e] < stop)
+        e++;
+    if (e == first)
         return;
-    contribution(p, l, residual, what);
-    for (; e < row->count && row->index[e] < stop; e++) {
-        double *at = point + (bal_size)(row->index[e] - tile->first) * p->width;
-        double r = (double)row->value[e] / p->mu[l * p->width + p->count];
-        for (bal_size f = 0; f < p->count; f++)
-            at[f] += r * what[f];
-        at[p->count] += r;
-    }
+    bal_spmm_spread(contribution(p, l, residual, room),
+                    p->mu[l * p->width + p->count], row->index + first,
+                    row->value + first, e - first, tile->first, p->count,
+                    point);
     *cursor = e;
 }
 
@@ -256,7 +263,7 @@ static void correct_run(const panel *p, run tiles, bool residual, int thread)
     bal_size m = p->a->m;
     bal_size *cursor = p->cursor + thread * m;
     double *point = p->point + thread * BAL_TILE * (p->room + 1);
-    double *what = p->partial + thread * (p->room + 1);
+    double *room = p->partial + thread * (p->room + 1);
 
     for (bal_size l = 0; l < m; l++)
         cursor[l] =
@@ -265,7 +272,7 @@ static void correct_run(const panel *p, run tiles, bool residual, int thread)
         const bal_tile *tile = &p->layout->tile[t];
         memset(point, 0, (size_t)(tile->m * p->width) * sizeof *point);
         for (bal_size l = 0; l < m; l++)
-            add_row(p, l, tile, residual, &cursor[l], what, point);
+            add_row(p, l, tile, residual, &cursor[l], room, point);
         store_tile(p, tile, residual, point);
     }
 }
@@ -310,7 +317,7 @@ static void correct_by_batch(panel *p)
             continue;
         sum_rows(p, tiles);
         if (split)
-            bal_fixed_reduce(p->comm, p->sum, p->a->m * p->width);
+            bal_comm_sum_i64(p->comm, p->sum, 2 * p->a->m * p->width);
         correct_tiles(p, tiles, true);
     }
 }
@@ -322,7 +329,7 @@ static void correct_panel(panel *p, bal_size first, bal_correction form)
     p->width = p->count + 1;
     choose_scales(p);
     sum_rows(p, all_tiles(p->layout));
-    bal_fixed_reduce(p->comm, p->sum, p->a->m * p->width);
+    bal_comm_sum_i64(p->comm, p->sum, 2 * p->a->m * p->width);
     find_means(p);
     if (form == BAL_RESIDUAL)
         correct_by_batch(p);

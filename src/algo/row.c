@@ -115,15 +115,17 @@ static void scan_tile(bal_rows *r, bal_row_scratch *s, int w, bal_size t)
                       w, s->d2);
     for (int i = 0; i < w; i++) {
         float *d2 = s->d2 + (bal_size)i * tile->ld;
-        bal_size at = tile->offset * r->w_most + (bal_size)i * tile->ld;
+        bal_size at = i * r->l->lanes + s->fill[i];
         bal_lidx lane = r->self[i] - tile->first;
         if (r->self[i] >= 0 && lane >= 0 && lane < tile->m)
             d2[lane] = INFINITY;
         bal_kselect_offer(&s->select[i], d2, tile->m);
         float limit = s->select[i].bound * reach;
-        r->count[t * r->w_most + i] = (uint16_t)bal_candidates(
-            d2, tile->m, limit < FLT_MAX ? limit : FLT_MAX, r->value + at,
-            r->lane + at);
+        int found =
+            bal_candidates(d2, tile->m, limit < FLT_MAX ? limit : FLT_MAX,
+                           r->value + at, r->lane + at);
+        r->found[i * r->l->tiles + t] = (uint16_t)found;
+        s->fill[i] += bal_rows_segment(found);
     }
 }
 
@@ -133,6 +135,8 @@ static void scan_run(bal_rows *r, bal_row_scratch *s, int w, bal_size from, bal_
 {
     bal_size current = -1;
 
+    for (int i = 0; i < w && from < to; i++)
+        s->fill[i] = r->l->tile[from].offset;
     for (bal_size t = from; t < to; t++) {
         bal_size lb = r->l->tile[t].batch - r->local[0].batch;
         if (lb != current) {
@@ -166,38 +170,38 @@ static void scan(bal_rows *r, int w)
         scan_run(r, &r->thread[i], w, run_start(r, i), run_start(r, i + 1));
 }
 
-/* Pass 2 on one tile: candidates become affinities. */
-static void weigh_tile(bal_rows *r, bal_row_scratch *s, int w, bal_size t)
+/* Pass 2 on the candidates of landmark i in a run of tiles. */
+static void weigh_run(bal_rows *r, int i, bal_size from, bal_size to,
+                      uint32_t *bins)
 {
-    const bal_tile *tile = &r->l->tile[t];
-    bal_size lb = tile->batch - r->local[0].batch;
+    const uint16_t *found = r->found + i * r->l->tiles;
+    uint16_t *left = r->left + i * r->l->tiles;
+    const float *s2 = r->s2 + i * r->locals;
+    bal_size at = i * r->l->lanes + (from < to ? r->l->tile[from].offset : 0);
 
-    for (int i = 0; i < w; i++) {
-        uint16_t *count = &r->count[t * r->w_most + i];
-        bal_size at = tile->offset * r->w_most + (bal_size)i * tile->ld;
-        float s2 = r->s2[i * r->locals + lb];
-        if (*count == 0)
-            continue;
-        if (s2 < 0)
-            *count = 0;
-        else if (r->par.sparsify == BAL_SCALE)
-            *count = (uint16_t)bal_affinity_within(r->value + at, r->lane + at,
-                                                   *count, s2);
-        else
-            *count = (uint16_t)bal_affinity_bin(
-                r->value + at, r->lane + at, *count, s2,
-                s->bins + (bal_size)i * BAL_BINS);
+    for (bal_size t = from; t < to; t++) {
+        float scale = s2[r->l->tile[t].batch - r->local[0].batch];
+        int n = 0;
+        if (found[t] > 0 && !(scale < 0))
+            n = r->par.sparsify == BAL_SCALE
+                    ? bal_affinity_within(r->value + at, r->lane + at, found[t],
+                                          scale)
+                    : bal_affinity_bin(r->value + at, r->lane + at, found[t],
+                                       scale, bins);
+        left[t] = (uint16_t)n;
+        at += bal_rows_segment(found[t]);
     }
 }
 
 static void weigh(bal_rows *r, int w)
 {
 #pragma omp parallel for schedule(static, 1) num_threads(r->threads)
-    for (int i = 0; i < r->threads; i++) {
-        bal_row_scratch *s = &r->thread[i];
-        memset(s->bins, 0, (size_t)w * BAL_BINS * sizeof *s->bins);
-        for (bal_size t = run_start(r, i); t < run_start(r, i + 1); t++)
-            weigh_tile(r, s, w, t);
+    for (int k = 0; k < r->threads; k++) {
+        uint32_t *bins = r->thread[k].bins;
+        memset(bins, 0, (size_t)w * BAL_BINS * sizeof *bins);
+        for (int i = 0; i < w; i++)
+            weigh_run(r, i, run_start(r, k), run_start(r, k + 1),
+                      bins + (bal_size)i * BAL_BINS);
     }
 }
 
@@ -216,64 +220,79 @@ static void find_thresholds(bal_comm *c, bal_rows *r, int w)
         if (r->self[i] >= 0)
             r->bins[(bal_size)(i + 1) * BAL_BINS - 1]++;
     bal_comm_sum_i64(c, r->bins, (bal_size)w * BAL_BINS);
-    for (int i = 0; i < w; i++)
-        r->threshold[i] =
-            bal_affinity_edges()[bal_elbow(r->bins + (bal_size)i * BAL_BINS)];
+    for (int i = 0; i < w; i++) {
+        r->elbow[i] = bal_elbow(r->bins + (bal_size)i * BAL_BINS);
+        r->threshold[i] = bal_affinity_edges()[r->elbow[i]];
+    }
 }
 
-/* The kept entries of landmark i in tile t, and itself.  @return how many */
-static int keep_tile(const bal_rows *r, int i, bal_size t, float *value,
-                     bal_lidx *index)
+/* Entries of landmark i that this rank will keep, itself not counted: from this
+ * rank's part of the histogram, or all that is left where there is none. */
+static bal_size count_kept(const bal_rows *r, int i)
 {
-    const bal_tile *tile = &r->l->tile[t];
-    bal_size at = tile->offset * r->w_most + (bal_size)i * tile->ld;
-    bal_lidx self = r->self[i];
-    int n = bal_affinity_keep(r->value + at, r->lane + at,
-                              r->count[t * r->w_most + i], r->threshold[i],
-                              tile->first, value, index);
+    bal_size count = 0;
 
-    if (self < tile->first || self >= tile->first + tile->m)
-        return n;
+    if (r->par.sparsify == BAL_SCALE) {
+        for (bal_size t = 0; t < r->l->tiles; t++)
+            count += r->left[i * r->l->tiles + t];
+        return count;
+    }
+    for (int k = 0; k < r->threads; k++) {
+        const uint32_t *bins = r->thread[k].bins + (bal_size)i * BAL_BINS;
+        for (int h = r->elbow[i]; h < BAL_BINS; h++)
+            count += bins[h];
+    }
+    return count;
+}
+
+/* Puts the landmark itself among its `n` entries in a tile. */
+static void insert_self(bal_lidx self, int n, float *value, bal_lidx *index)
+{
     int place = n;
+
     for (; place > 0 && index[place - 1] > self; place--) {
         index[place] = index[place - 1];
         value[place] = value[place - 1];
     }
     index[place] = self;
     value[place] = 1.0f;
-    return n + 1;
 }
 
-/* Pass 3 for one landmark: counts, makes room, fills. */
+/* Pass 3 for one landmark and one run of tiles, from entry `at` of the row on.
+ * @return the entry after the last */
+static bal_size gather_run(const bal_rows *r, int i, bal_size from, bal_size to,
+                           bal_size at, bal_csr_row *out)
+{
+    const uint16_t *found = r->found + i * r->l->tiles;
+    const uint16_t *left = r->left + i * r->l->tiles;
+    bal_size place = i * r->l->lanes + (from < to ? r->l->tile[from].offset : 0);
+    bal_lidx self = r->self[i];
+
+    for (bal_size t = from; t < to; t++) {
+        const bal_tile *tile = &r->l->tile[t];
+        int n = 0;
+        if (left[t] > 0)
+            n = bal_affinity_keep(r->value + place, r->lane + place, left[t],
+                                  r->threshold[i], tile->first,
+                                  out->value + at, out->index + at);
+        if (self >= tile->first && self < tile->first + tile->m)
+            insert_self(self, n++, out->value + at, out->index + at);
+        at += n;
+        place += bal_rows_segment(found[t]);
+    }
+    return at;
+}
+
 static bal_status gather(const bal_rows *r, int i, bal_csr_row *out)
 {
-    float value[BAL_TILE + BAL_LANES];
-    bal_lidx index[BAL_TILE + BAL_LANES];
-    bal_size entries = 0, at = 0;
-    bal_status st;
+    bal_size entries = count_kept(r, i) + (r->self[i] >= 0), at = 0;
+    bal_status st = bal_csr_row_create(out, entries);
 
-    for (bal_size t = 0; t < r->l->tiles; t++)
-        if (r->count[t * r->w_most + i] > 0)
-            entries += bal_affinity_keep(
-                r->value + r->l->tile[t].offset * r->w_most +
-                    (bal_size)i * r->l->tile[t].ld,
-                r->lane + r->l->tile[t].offset * r->w_most +
-                    (bal_size)i * r->l->tile[t].ld,
-                r->count[t * r->w_most + i], r->threshold[i], 0, value, index);
-    st = bal_csr_row_create(out, entries + (r->self[i] >= 0 ? 1 : 0));
     if (bal_failed(st))
         return st;
-    for (bal_size t = 0; t < r->l->tiles; t++) {
-        const bal_tile *tile = &r->l->tile[t];
-        bool own = r->self[i] >= tile->first &&
-                   r->self[i] < tile->first + tile->m;
-        if (r->count[t * r->w_most + i] == 0 && !own)
-            continue;
-        int n = keep_tile(r, i, t, value, index);
-        memcpy(out->value + at, value, (size_t)n * sizeof *value);
-        memcpy(out->index + at, index, (size_t)n * sizeof *index);
-        at += n;
-    }
+    for (int k = 0; k < r->threads; k++)
+        at = gather_run(r, i, run_start(r, k), run_start(r, k + 1), at, out);
+    BAL_REQUIRE(at == entries);
     return BAL_OK;
 }
 

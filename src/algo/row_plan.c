@@ -91,9 +91,9 @@ bal_size bal_rows_memory(const bal_layout *l, int p, const bal_row_params *par,
 {
     extent e = measure(l, par);
     bal_size k_most = e.k_most > 0 ? e.k_most : 1;
-    bal_size each = 5 * l->lanes + 2 * l->tiles;      /* candidates */
+    bal_size each = 5 * l->lanes + 4 * l->tiles;      /* candidates */
     bal_size thread = 4 * BAL_TILE + 4 * bal_kselect_capacity(k_most) +
-                      (bal_size)sizeof(bal_kselect) + 4 * BAL_BINS;
+                      (bal_size)sizeof(bal_kselect) + 4 * BAL_BINS + 8;
 
     each += 4 * e.lists + 12 * e.locals + 8 * BAL_BINS + 8 * (bal_size)p + 32;
     if (e.k_merge <= BAL_KMERGE_MOST)
@@ -134,6 +134,7 @@ static bal_status scratch_create(bal_row_scratch *s, int w, bal_size k)
     BAL_TRY(bal_alloc(&s->buffer, w * bal_kselect_capacity(k), "neighbours"));
     BAL_TRY(bal_alloc(&s->select, w, "neighbours"));
     BAL_TRY(bal_alloc(&s->bins, (bal_size)w * BAL_BINS, "histograms"));
+    BAL_TRY(bal_alloc(&s->fill, w, "candidates"));
 done:
     return st;
 }
@@ -153,8 +154,10 @@ static bal_status fill_in(bal_rows *r, const extent *e)
     BAL_TRY(bal_alloc(&r->self, w, "landmarks"));
     BAL_TRY(bal_alloc(&r->value, w * lanes, "candidates"));
     BAL_TRY(bal_alloc(&r->lane, w * lanes, "candidates"));
-    BAL_TRY(bal_alloc(&r->count, w * r->l->tiles, "candidates"));
+    BAL_TRY(bal_alloc(&r->found, w * r->l->tiles, "candidates"));
+    BAL_TRY(bal_alloc(&r->left, w * r->l->tiles, "candidates"));
     BAL_TRY(bal_alloc(&r->bins, w * BAL_BINS, "histograms"));
+    BAL_TRY(bal_alloc(&r->elbow, w, "histograms"));
     BAL_TRY(bal_alloc(&r->threshold, w, "histograms"));
     BAL_TRY(bal_scales_create(r, r->w_most));
     BAL_TRY(bal_alloc(&r->thread, r->threads, "threads"));
@@ -204,6 +207,7 @@ void bal_rows_destroy(bal_rows **rp)
         bal_free(&r->thread[i].buffer);
         bal_free(&r->thread[i].select);
         bal_free(&r->thread[i].bins);
+        bal_free(&r->thread[i].fill);
     }
     bal_scales_destroy(r);
     bal_free(&r->local);
@@ -216,8 +220,10 @@ void bal_rows_destroy(bal_rows **rp)
     bal_free(&r->self);
     bal_free(&r->value);
     bal_free(&r->lane);
-    bal_free(&r->count);
+    bal_free(&r->found);
+    bal_free(&r->left);
     bal_free(&r->bins);
+    bal_free(&r->elbow);
     bal_free(&r->threshold);
     bal_free(&r->thread);
     bal_free(rp);

@@ -105,6 +105,13 @@ static bal_status check_scaler(const bal_scaler *s, const bal_space_params *par)
                     (long long)worst, s->most[worst], way_out(par));
 }
 
+static bool use_scalapack(bal_size d, const bal_space_params *par)
+{
+    if (par->solver == BAL_PCA_AUTO)
+        return d > BAL_PCA_WIDE;
+    return par->solver == BAL_PCA_SCALAPACK;
+}
+
 static bal_verdict find_components(bal_comm *c, const bal_shard *x,
                                    const bal_space_params *par,
                                    const bal_scaler *scaler, bal_space *s)
@@ -113,7 +120,7 @@ static bal_verdict find_components(bal_comm *c, const bal_shard *x,
     bal_pca *pca = NULL;
     bal_verdict st;
 
-    BAL_TRY(bal_pca_create(c, s->d, s->p, &pca));
+    BAL_TRY(bal_pca_create(c, s->d, s->p, use_scalapack(s->d, par), &pca));
     BAL_TRY(bal_covariance(c, x, &view, scaler->most, par->memory, par->threads,
                            pca, &s->total));
     BAL_TRY(bal_pca_solve(c, pca, s->components, s->variance));
@@ -243,7 +250,8 @@ static bal_size larger(bal_size a, bal_size b)
     return a > b ? a : b;
 }
 
-bal_size bal_space_memory(bal_size d, const bal_space_params *par, int rank)
+bal_size bal_space_memory(bal_size d, const bal_space_params *par, int rank,
+                          int ranks)
 {
     bool pca = par->pca > 0 && d > par->pca;
     bal_size p = pca ? par->pca : 0;
@@ -254,7 +262,7 @@ bal_size bal_space_memory(bal_size d, const bal_space_params *par, int rank)
     if (!pca)
         return kept + larger(bal_scaler_memory(d, par->threads), fill);
 
-    bal_size solve = bal_pca_memory(d, p, rank) +
+    bal_size solve = bal_pca_memory(d, p, use_scalapack(d, par), rank, ranks) +
                      bal_covariance_memory(d, par->memory, par->threads);
     return kept +
            larger(solve, larger(bal_scaler_memory(d, par->threads), fill));

@@ -44,7 +44,7 @@ const bal_command bal_cmd_params = {
     .operands = operands,
     .notes = "The values are the defaults, changed by --config and by the "
              "options given.\n"
-             "'balans params --faults' lists the places where, for tests, "
-             "BAL_FAULT=PLACE:RANK\nmakes a run fail.\n",
+             "'balans params --faults' lists the places where, for tests,\n"
+             "BAL_FAULT=PLACE:RANK in the environment makes a run fail.\n",
     .run = run,
 };

@@ -18,6 +18,7 @@ const bal_command *const bal_commands[] = {
     &bal_cmd_correct,
     &bal_cmd_info,
     &bal_cmd_params,
+    &bal_cmd_simulate,
     NULL,
 };
 

@@ -77,6 +77,17 @@ static hid_t access_list(bal_h5_mode mode, const bal_comm *c)
     return fapl;
 }
 
+/* Without the times of the root group, equal content is equal bytes. */
+static hid_t create_file(const char *path, hid_t fapl)
+{
+    hid_t fcpl = H5Pcreate(H5P_FILE_CREATE), file;
+
+    H5Pset_obj_track_times(fcpl, false);
+    file = H5Fcreate(path, H5F_ACC_EXCL, fcpl, fapl);
+    H5Pclose(fcpl);
+    return file;
+}
+
 bal_status bal_h5_open(const char *path, bal_h5_mode mode, const bal_comm *c,
                        hid_t *out)
 {
@@ -86,7 +97,7 @@ bal_status bal_h5_open(const char *path, bal_h5_mode mode, const bal_comm *c,
     bal_h5_init();
     fapl = access_list(mode, c);
     if (mode == BAL_H5_CREATE)
-        *out = H5Fcreate(path, H5F_ACC_EXCL, H5P_DEFAULT, fapl);
+        *out = create_file(path, fapl);
     else
         *out = H5Fopen(
             path, mode == BAL_H5_READ ? H5F_ACC_RDONLY : H5F_ACC_RDWR, fapl);

@@ -132,7 +132,8 @@ static bal_status set(hid_t object, const char *name, hid_t type, hid_t space,
     hid_t a = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
     bal_status st = BAL_OK;
 
-    if (a < 0 || H5Awrite(a, type, value) < 0)
+    if (a < 0 || (H5Sget_simple_extent_npoints(space) > 0 &&
+                  H5Awrite(a, type, value) < 0))
         st = bal_h5_fail(BAL_EIO, "write an attribute to", object);
     bal_h5_close(&a);
     return st;
@@ -201,8 +202,8 @@ static bal_status copy_one(hid_t from, hid_t to, const char *name)
         goto done;
     }
     st = set(to, name, a.type, a.space, room);
-    if (a.count > 0 && H5Tdetect_class(a.type, H5T_VLEN) + 
-        H5Tis_variable_str(a.type) > 0)
+    if (a.count > 0 && (H5Tdetect_class(a.type, H5T_VLEN) > 0 ||
+                        H5Tis_variable_str(a.type) > 0))
         H5Dvlen_reclaim(a.type, a.space, H5P_DEFAULT, room);
 done:
     bal_mem_free(&room);

@@ -20,6 +20,12 @@ bal_status bal_out_copy(const bal_out_plan *plan, hid_t to);
 /* Makes what the plan adds: groups, empty arrays, records. */
 bal_status bal_out_make(const bal_out_plan *plan, hid_t to);
 
+/* Makes obs and var of a new file, with the columns that are categorical. */
+bal_status bal_out_make_frames(const bal_out_plan *plan, hid_t to);
+
+/* Makes an array still to be filled, in dicts made as needed. */
+bal_status bal_out_make_array(hid_t to, const bal_array *a);
+
 /* Makes the group of that path and those it lies in, as far as they are not
  * there, each encoded as a dict. */
 bal_status bal_out_make_dicts(hid_t to, const char *path);

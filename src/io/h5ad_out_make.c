@@ -134,6 +134,8 @@ static hid_t file_type(bal_element element)
         return H5T_STD_I32LE;
     case BAL_I64:
         return H5T_STD_I64LE;
+    case BAL_I16:
+        return H5T_STD_I16LE;
     case BAL_I8:
         return H5T_STD_I8LE;
     case BAL_F32:
@@ -158,7 +160,7 @@ static void set_chunks(hid_t dcpl, const bal_array *a)
 
 /* Space is taken at once, as parallel writing wants it; filling it would write
  * everything twice. */
-static bal_status make_array(hid_t to, const bal_array *a)
+bal_status bal_out_make_array(hid_t to, const bal_array *a)
 {
     char parent[BAL_H5_PATH_MAX];
     hsize_t extent[2] = {(hsize_t)a->n, (hsize_t)a->d};
@@ -199,7 +201,7 @@ static bal_status make_member(hid_t to, const bal_csr_array *a,
     char path[BAL_H5_PATH_MAX];
 
     snprintf(path, sizeof path, "%s/%s", a->path, name);
-    return make_array(to, &(bal_array){.path = path,
+    return bal_out_make_array(to, &(bal_array){.path = path,
                                        .element = element,
                                        .n = count,
                                        .is_member = true});
@@ -225,81 +227,6 @@ static bal_status make_csr(hid_t to, const bal_csr_array *a)
     BAL_TRY(make_member(to, a, "indptr", BAL_I64, a->n + 1));
 done:
     bal_h5_close(&group);
-    return st;
-}
-
-/* ---- Data frames of a new file ---- */
-
-static bal_status write_index(hid_t frame, bal_size n)
-{
-    enum { PIECE = 4096, DIGITS = 24 };
-    static char digits[PIECE][DIGITS];
-    const char *text[PIECE];
-    hid_t type = bal_h5_text_type(), dataset = H5I_INVALID_HID;
-    hid_t space = H5Screate_simple(1, &(hsize_t){(hsize_t)n}, NULL);
-    bal_status st;
-
-    BAL_TRY(bal_h5_make_dataset(frame, "_index", type, space, &dataset));
-    BAL_TRY(bal_h5_set_encoding(dataset, "string-array", "0.2.0"));
-    for (bal_size i = 0; i < n; i += PIECE) {
-        hsize_t first = (hsize_t)i;
-        hsize_t count = (hsize_t)(n - i < PIECE ? n - i : PIECE);
-        hid_t memory = H5Screate_simple(1, &count, NULL);
-        for (hsize_t j = 0; j < count; j++) {
-            snprintf(digits[j], DIGITS, "%lld", (long long)(first + j));
-            text[j] = digits[j];
-        }
-        H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, NULL, &count, NULL);
-        if (H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, text) < 0)
-            st = bal_h5_fail(BAL_EIO, "write", dataset);
-        H5Sclose(memory);
-        if (bal_failed(st))
-            break;
-    }
-done:
-    bal_h5_close(&dataset);
-    H5Sclose(space);
-    H5Tclose(type);
-    return st;
-}
-
-static bal_status make_frame(hid_t to, const char *path, bal_size n,
-                             const bal_h5_list *order)
-{
-    hid_t group;
-    bal_status st = bal_h5_make_group(to, path, &group);
-
-    if (bal_failed(st))
-        return st;
-    BAL_TRY(bal_h5_set_encoding(group, "dataframe", "0.2.0"));
-    BAL_TRY(bal_h5_set_text(group, "_index", "_index"));
-    BAL_TRY(bal_h5_set_list(group, "column-order", order));
-    BAL_TRY(write_index(group, n));
-done:
-    bal_h5_close(&group);
-    return st;
-}
-
-static bal_status make_frames(const bal_out_plan *plan, hid_t to)
-{
-    bal_h5_list columns = {0}, none = {0};
-    bal_size n = 0, d = 0;
-    bal_status st = BAL_OK;
-
-    for (bal_size i = 0; i < plan->arrays && !bal_failed(st); i++) {
-        const char *name = bal_out_column(&plan->array[i]);
-        if (name != NULL)
-            st = bal_h5_list_add(&columns, name);
-        if (strcmp(plan->array[i].path, "X") == 0) {
-            n = plan->array[i].n;
-            d = plan->array[i].d;
-        }
-    }
-    if (!bal_failed(st))
-        st = make_frame(to, "obs", n, &columns);
-    if (!bal_failed(st))
-        st = make_frame(to, "var", d, &none);
-    bal_h5_list_free(&columns);
     return st;
 }
 
@@ -338,13 +265,13 @@ bal_status bal_out_make(const bal_out_plan *plan, hid_t to)
     BAL_TRY(encode_root(to));
     BAL_TRY(make_mappings(to));
     if (plan->input == NULL)
-        BAL_TRY(make_frames(plan, to));
+        BAL_TRY(bal_out_make_frames(plan, to));
     if (plan->uns != NULL) {
         BAL_TRY(bal_record_status(plan->uns));
         BAL_TRY(bal_out_write_record(to, "uns/balans", plan->uns));
     }
     for (bal_size i = 0; i < plan->arrays; i++)
-        BAL_TRY(make_array(to, &plan->array[i]));
+        BAL_TRY(bal_out_make_array(to, &plan->array[i]));
     for (bal_size i = 0; i < plan->csrs; i++)
         BAL_TRY(make_csr(to, &plan->csr[i]));
 done:

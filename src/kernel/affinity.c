@@ -24,6 +24,9 @@ _Static_assert(BAL_TILE <= UINT8_MAX + 1, "a lane fits a byte");
 
 #define FLOOR 0.001
 
+__attribute__((aligned(BAL_ALIGN))) static const float numbers[] = {
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
 static inline vf exp_neg(vf t)
 {
     vf magic = v_set(0x1.8p23f), one = v_set(1.0f), x = v_sub(v_set(0.0f), t);
@@ -76,60 +79,67 @@ static int keep_duplicates(float *value, uint8_t *lane, int count)
     return n;
 }
 
-/* float(e) <= a where e <= a + half a unit in the last place of a, for doubles e
+/*
+ * The bin of `a`, plus BAL_BINS; for what does not reach the floor, `other`.
+ *
+ * float(e) <= a where e <= a + half a unit in the last place of a, for doubles e
  * that are not halfway between two floats, which no edge is; so the edges need
- * not be looked up.  Adding to the bits adds that half. */
-static inline int32_t bin_of(float a)
+ * not be looked up.  Adding to the bits adds that half.
+ */
+static inline int32_t bin_of(float a, int32_t other)
 {
     double above = a;
     uint64_t bits;
+    int32_t h, reached;
 
     memcpy(&bits, &above, sizeof bits);
     bits += UINT64_C(1) << 28;
     memcpy(&above, &bits, sizeof bits);
-    above = (above - FLOOR) * (BAL_BINS / (1.0 - FLOOR));
-    return (int32_t)(above < BAL_BINS - 1 ? above : BAL_BINS - 1);
+    h = (int32_t)((above - FLOOR) * (BAL_BINS / (1.0 - FLOOR)));
+    h = h < BAL_BINS - 1 ? h : BAL_BINS - 1;
+    reached = a >= BAL_AFFINITY_FLOOR;
+    return (h > 0 ? h : 0) + reached * BAL_BINS + (1 - reached) * other;
 }
 
-/* Overwrites value[count .. next multiple of BAL_LANES), so that whole vectors
- * can be turned into bins. */
-static void count_bins(float *value, int count, uint32_t *bins)
+/* Counts what reaches the floor of value[0 .. whole), a multiple of BAL_LANES;
+ * for the rest, 0 is added to one bin or another.  So how often the loops run
+ * does not depend on affinities that may still be under way, and the processor
+ * goes on without waiting for them. */
+static void count_bins(const float *value, int whole, uint32_t *bins)
 {
-    int32_t bin[BAL_TILE];
-    int whole = (count + BAL_LANES - 1) / BAL_LANES * BAL_LANES, i = 0;
+    uint32_t bin[BAL_TILE];
 
-    for (int j = count; j < whole; j++)
-        value[j] = 0.0f;
-    for (int j = 0; j < whole; j++)
-        bin[j] = bin_of(value[j]);
-    for (; i + 3 < count; i += 4) {
-        bins[bin[i]]++;
-        bins[bin[i + 1]]++;
-        bins[bin[i + 2]]++;
-        bins[bin[i + 3]]++;
-    }
-    for (; i < count; i++)
-        bins[bin[i]]++;
+    for (int i = 0; i < whole; i++)
+        bin[i] = (uint32_t)bin_of(value[i], i);
+    for (int i = 0; i < whole; i += BAL_LANES)
+        for (int l = 0; l < BAL_LANES; l++)
+            bins[bin[i + l] % BAL_BINS] += bin[i + l] / BAL_BINS;
 }
 
 int KERNEL(bal_affinity_bin)(float *value, uint8_t *lane, int count, float s2,
                              uint32_t *bins)
 {
+    __attribute__((aligned(BAL_ALIGN))) float all[BAL_TILE];
     vf scale = v_set(s2), floor = v_set(BAL_AFFINITY_FLOOR);
-    int n = 0;
+    vf at = v_load(numbers), last = v_set((float)(count - 1));
+    int whole = (count + BAL_LANES - 1) & -BAL_LANES, n = 0;
 
     if (!(s2 > 0.0f)) {
         n = keep_duplicates(value, lane, count);
         bins[BAL_BINS - 1] += (uint32_t)n;
         return n;
     }
-    for (int i = 0; i < count; i += VL) {
+    for (int i = 0; i < whole; i += VL) {
         vf a = exp_neg(v_div(v_loadu(value + i), scale));
-        uint32_t keep = v_ge(a, floor) & v_head(count - i);
+        uint32_t keep;
+        a = v_zero_above(at, last, a);
+        at = v_add(at, v_set(VL));
+        keep = v_ge(a, floor);
+        v_store(all + i, a);
         l_pack(lane + n, l_load(lane + i), keep);
         n += v_pack(value + n, a, keep);
     }
-    count_bins(value, n, bins);
+    count_bins(all, whole, bins);
     return n;
 }
 

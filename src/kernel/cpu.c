@@ -13,6 +13,7 @@
 #include "balans/kernel/affinity.h"
 #include "balans/kernel/distance.h"
 #include "balans/kernel/kselect.h"
+#include "balans/kernel/spmm.h"
 #include "variant.h"
 
 typedef struct table {
@@ -28,6 +29,12 @@ typedef struct table {
     int (*affinity_within)(float *, uint8_t *, int, float);
     int (*affinity_keep)(const float *, const uint8_t *, int, float, bal_lidx,
                          float *, bal_lidx *);
+    void (*spmm_sum)(const float *, bal_size, const bal_lidx *, const float *,
+                     bal_size, bal_size, double *);
+    void (*spmm_spread)(const double *, double, const bal_lidx *, const float *,
+                        bal_size, bal_lidx, bal_size, double *);
+    void (*fixed_flush)(const double *, double, bal_size, double *, int64_t *,
+                        int64_t *);
 } table;
 
 // clang-format off
@@ -35,7 +42,8 @@ typedef struct table {
     {number, bal_distance_tile_##isa, bal_kselect_offer_##isa,                 \
      bal_kselect_finish_##isa, bal_candidates_##isa, bal_kth_smallest_##isa,   \
      bal_exp_neg_##isa, bal_affinity_##isa, bal_affinity_bin_##isa,            \
-     bal_affinity_within_##isa, bal_affinity_keep_##isa}
+     bal_affinity_within_##isa, bal_affinity_keep_##isa, bal_spmm_sum_##isa,   \
+     bal_spmm_spread_##isa, bal_fixed_flush_##isa}
 // clang-format on
 
 static const table tables[] = {
@@ -170,4 +178,25 @@ int bal_affinity_keep(const float *value, const uint8_t *lane, int count,
 {
     return kernels()->affinity_keep(value, lane, count, threshold, base,
                                     out_value, out_index);
+}
+
+void bal_spmm_sum(const float *x, bal_size ld, const bal_lidx *index,
+                  const float *value, bal_size entries, bal_size count,
+                  double *partial)
+{
+    kernels()->spmm_sum(x, ld, index, value, entries, count, partial);
+}
+
+void bal_spmm_spread(const double *what, double weight, const bal_lidx *index,
+                     const float *value, bal_size entries, bal_lidx first,
+                     bal_size count, double *point)
+{
+    kernels()->spmm_spread(what, weight, index, value, entries, first, count,
+                           point);
+}
+
+void bal_fixed_flush(const double *up_hi, double up_lo, bal_size width,
+                     double *partial, int64_t *hi, int64_t *lo)
+{
+    kernels()->fixed_flush(up_hi, up_lo, width, partial, hi, lo);
 }

@@ -38,9 +38,10 @@ _Static_assert((int)DIST_W <= (int)MAX_W && (int)DIST_V <= (int)MAX_V,
 
 /* Some columns of some features of a tile, and what they are compared with. */
 typedef struct view {
-    const float *z; /* [features, z_ld] */
-    const float *y; /* [w, p] */
-    float *d2;      /* [w, ld] */
+    const float *z;    /* [features, z_ld] */
+    const float *y;    /* [w, p] */
+    const float *next; /* what will be `z` after this */
+    float *d2;         /* [w, ld] */
     size_t z_ld, p, ld;
     size_t features; /* in this part */
     bool begun;      /* d2 holds the sums of earlier parts */
@@ -99,15 +100,18 @@ INLINE void all_landmarks(view v, int w, int nv)
     }
 }
 
-/* Puts nv vectors of columns side by side, if more than one block needs them. */
+/* Puts nv vectors of columns side by side, if more than one block needs them,
+ * and has those that will be needed next fetched while the blocks compute. */
 INLINE view packed(view v, int w, int nv, float *room)
 {
     if (w <= DIST_W)
         return v;
     for (size_t f = 0; f < v.features; f++)
-        for (int i = 0; i < nv; i++)
+        for (int i = 0; i < nv; i++) {
+            __builtin_prefetch(v.next + f * v.z_ld + (size_t)(i * VL), 0, 2);
             v_store(room + (f * (size_t)nv + (size_t)i) * VL,
                     v_load(v.z + f * v.z_ld + (size_t)(i * VL)));
+        }
     v.z = room;
     v.z_ld = (size_t)(nv * VL);
     return v;
@@ -116,10 +120,12 @@ INLINE view packed(view v, int w, int nv, float *room)
 INLINE void strip(view v, int w, int nv)
 {
     __attribute__((aligned(BAL_ALIGN))) float room[PART * MAX_V * VL];
+    const float *after = v.next;
     size_t left = v.p;
 
     for (; left > 0; left -= v.features) {
         v.features = left < PART ? left : PART;
+        v.next = left > PART ? v.z + v.features * v.z_ld : after;
         all_landmarks(packed(v, w, nv, room), w, nv);
         v.z += v.features * v.z_ld;
         v.y += v.features;
@@ -130,11 +136,18 @@ INLINE void strip(view v, int w, int nv)
 void KERNEL(bal_distance_tile)(const float *tile, int ld, int p,
                                const float *landmark, int w, float *d2)
 {
-    view v = {tile, landmark, d2, (size_t)ld, (size_t)p, (size_t)ld, 0, false};
+    view v = {.z = tile,
+              .y = landmark,
+              .d2 = d2,
+              .z_ld = (size_t)ld,
+              .ld = (size_t)ld,
+              .p = (size_t)p};
     int left = ld / VL;
 
     for (int blocks = (left + DIST_V - 1) / DIST_V; blocks > 0; blocks--) {
         int nv = (left + blocks - 1) / blocks;
+        /* The next tile most likely lies behind this one. */
+        v.next = left > nv ? v.z + nv * VL : tile + v.p * v.ld;
         switch (nv) {
             SHAPE(1, DIST_V, strip(v, w, 1));
             SHAPE(2, DIST_V, strip(v, w, 2));

@@ -1,7 +1,7 @@
 /*
  * One source, several instruction sets.
  *
- * distance.c, kselect.c and affinity.c are compiled once per instruction set,
+ * distance.c, kselect.c, affinity.c and spmm.c are compiled once per instruction set,
  * each time with another BAL_VARIANT (generic, avx2, avx512), which becomes the
  * last part of the names they define.  cpu.c calls them through a table.  What
  * has no vectors in it is compiled with the generic variant only, between
@@ -38,7 +38,18 @@
                                   float s2);                                   \
     int bal_affinity_keep_##isa(const float *value, const uint8_t *lane,       \
                                 int count, float threshold, bal_lidx base,     \
-                                float *out_value, bal_lidx *out_index)
+                                float *out_value, bal_lidx *out_index);        \
+    void bal_spmm_sum_##isa(const float *x, bal_size ld,                       \
+                            const bal_lidx *index, const float *value,         \
+                            bal_size entries, bal_size count,                  \
+                            double *restrict partial);                         \
+    void bal_spmm_spread_##isa(                                                \
+        const double *restrict what, double weight, const bal_lidx *index,     \
+        const float *value, bal_size entries, bal_lidx first, bal_size count,  \
+        double *restrict point);                                               \
+    void bal_fixed_flush_##isa(                                                \
+        const double *restrict up_hi, double up_lo, bal_size width,            \
+        double *restrict partial, int64_t *restrict hi, int64_t *restrict lo)
 // clang-format on
 
 BAL_DECLARE_KERNELS(generic);

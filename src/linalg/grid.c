@@ -12,11 +12,7 @@
 int Csys2blacs_handle(MPI_Comm mpi);
 void Cfree_blacs_system_handle(int handle);
 void Cblacs_gridinit(int *context, const char *order, int rows, int columns);
-void Cblacs_gridinfo(int context, int *rows, int *columns, int *row,
-                     int *column);
 void Cblacs_gridexit(int context);
-int numroc_(const int *n, const int *nb, const int *me, const int *first,
-            const int *over);
 void descinit_(int *descriptor, const int *m, const int *n, const int *mb,
                const int *nb, const int *row, const int *column,
                const int *context, const int *ld, int *info);
@@ -39,27 +35,15 @@ static void shape(int ranks, int *rows, int *columns)
     *columns = ranks / *rows;
 }
 
-void bal_grid_init(bal_comm *c, bal_grid *g)
+bal_grid bal_grid_of(int rank, int size)
 {
-    shape(c->size, &g->rows, &g->columns);
-    g->handle = Csys2blacs_handle(c->mpi);
-    g->context = g->handle;
-    Cblacs_gridinit(&g->context, "Row", g->rows, g->columns);
-    g->row = g->column = -1;
-    if (c->rank >= g->rows * g->columns) {
-        g->context = -1;
-        return;
-    }
+    bal_grid g;
 
-    int rows, columns;
-    Cblacs_gridinfo(g->context, &rows, &columns, &g->row, &g->column);
-}
-
-void bal_grid_finish(bal_grid *g)
-{
-    if (g->context >= 0)
-        Cblacs_gridexit(g->context);
-    Cfree_blacs_system_handle(g->handle);
+    shape(size, &g.rows, &g.columns);
+    bool idle = rank >= g.rows * g.columns;
+    g.row = idle ? -1 : rank / g.columns;
+    g.column = idle ? -1 : rank % g.columns;
+    return g;
 }
 
 static bal_size most_here(bal_size n, int over)
@@ -77,28 +61,31 @@ bal_size bal_grid_share(bal_size rows, bal_size columns, int ranks)
     return most_here(rows, r) * most_here(columns, c);
 }
 
-bal_status bal_spread_init(bal_spread *a, const bal_grid *g, bal_size rows,
+/* How many of n rows or columns grid row or column `me` holds. */
+static int held(bal_size n, int me, int over)
+{
+    bal_size whole = n / BAL_NB, rest = n % BAL_NB;
+    bal_size blocks = whole / over + (me < whole % over);
+
+    return (int)(blocks * BAL_NB + (me == whole % over ? rest : 0));
+}
+
+bal_status bal_spread_init(bal_spread *a, bal_grid g, bal_size rows,
                            bal_size columns, const char *what)
 {
-    int info = 0;
-
     *a = (bal_spread){.grid = g, .ld = 1};
-    if (most_here(rows, g->rows) * most_here(columns, g->columns) > INT_MAX)
+    if (most_here(rows, g.rows) * most_here(columns, g.columns) > INT_MAX)
         return BAL_FAIL(BAL_ERANGE,
                         "cannot spread %lld x %lld numbers for %s over %d x %d "
                         "ranks: a share reaches 2^31; use more ranks",
-                        (long long)rows, (long long)columns, what, g->rows,
-                        g->columns);
+                        (long long)rows, (long long)columns, what, g.rows,
+                        g.columns);
     a->rows = (int)rows;
     a->columns = (int)columns;
-    if (g->row >= 0) {
-        a->rows_here = numroc_(&a->rows, &block, &g->row, &zero, &g->rows);
-        a->columns_here =
-            numroc_(&a->columns, &block, &g->column, &zero, &g->columns);
+    if (g.row >= 0) {
+        a->rows_here = held(rows, g.row, g.rows);
+        a->columns_here = held(columns, g.column, g.columns);
         a->ld = a->rows_here > 1 ? a->rows_here : 1;
-        descinit_(a->descriptor, &a->rows, &a->columns, &block, &block, &zero,
-                  &zero, &g->context, &a->ld, &info);
-        BAL_REQUIRE(info == 0);
     }
     return bal_alloc(&a->at, (bal_size)a->ld * a->columns_here, what);
 }
@@ -108,67 +95,102 @@ void bal_spread_finish(bal_spread *a)
     bal_free(&a->at);
 }
 
+enum { DESCRIPTOR = 9 };
+
 /* The solver's arguments. */
 typedef struct solver {
     bal_spread *a, *vector;
+    int handle, context; /* of the communicator and the grid */
+    int a_is[DESCRIPTOR], vector_is[DESCRIPTOR];
     int k, found, vectors;
-    double *value;   /* [n] */
+    double *value; /* [n] */
     double *work;
     int *iwork;
-    int *failed;     /* [n] */
-    int *cluster;    /* [2 size] */
-    double *gap;     /* [size] */
+    int *failed;  /* [n] */
+    int *cluster; /* [2 ranks of the grid] */
+    double *gap;  /* [ranks of the grid] */
     int work_size, iwork_size;
     int info;
 } solver;
+
+static void open_grid(bal_comm *c, solver *s)
+{
+    s->handle = Csys2blacs_handle(c->mpi);
+    s->context = s->handle;
+    Cblacs_gridinit(&s->context, "Row", s->a->grid.rows, s->a->grid.columns);
+}
+
+static void close_grid(solver *s)
+{
+    if (s->a->grid.row >= 0)
+        Cblacs_gridexit(s->context);
+    Cfree_blacs_system_handle(s->handle);
+}
+
+static void describe(const solver *s, const bal_spread *a, int *descriptor)
+{
+    int info;
+
+    descinit_(descriptor, &a->rows, &a->columns, &block, &block, &zero, &zero,
+              &s->context, &a->ld, &info);
+    BAL_REQUIRE(info == 0);
+}
 
 static void call(solver *s)
 {
     int n = s->a->rows, lowest = n - s->k + 1;
     const double none = 0, tolerance = 2 * DBL_MIN, near = 1e-3;
 
-    pdsyevx_("V", "I", "U", &n, s->a->at, &one, &one, s->a->descriptor, &none,
-             &none, &lowest, &n, &tolerance, &s->found, &s->vectors, s->value,
-             &near, s->vector->at, &one, &one, s->vector->descriptor, s->work,
-             &s->work_size, s->iwork, &s->iwork_size, s->failed, s->cluster,
-             s->gap, &s->info);
+    pdsyevx_("V", "I", "U", &n, s->a->at, &one, &one, s->a_is, &none, &none,
+             &lowest, &n, &tolerance, &s->found, &s->vectors, s->value, &near,
+             s->vector->at, &one, &one, s->vector_is, s->work, &s->work_size,
+             s->iwork, &s->iwork_size, s->failed, s->cluster, s->gap, &s->info);
 }
 
-static bal_status prepare(solver *s)
+static bal_status allot(solver *s)
 {
     bal_status st;
-    const bal_grid *g = s->a->grid;
+    const bal_grid *g = &s->a->grid;
     bal_size n = s->a->rows, ranks = (bal_size)g->rows * g->columns;
 
     BAL_TRY(bal_alloc(&s->value, n, "the eigenvalues"));
-    if (g->row < 0)
-        goto done;
     BAL_TRY(bal_alloc(&s->failed, n, "the eigenvectors"));
     BAL_TRY(bal_alloc(&s->cluster, 2 * ranks, "the eigenvectors"));
     BAL_TRY(bal_alloc(&s->gap, ranks, "the eigenvectors"));
     BAL_TRY(bal_alloc(&s->work, 3, "the eigenvectors"));
     BAL_TRY(bal_alloc(&s->iwork, 1, "the eigenvectors"));
-    s->work_size = s->iwork_size = -1;
-    call(s);
-
-    /* More than it asks for, so that a cluster of k can be made orthogonal. */
-    double size = s->work[0] + (double)s->k * (double)n;
-    if (size > INT_MAX)
-        BAL_TRY(BAL_FAIL(BAL_ERANGE,
-                         "cannot find %d eigenvectors of %lld dimensions on "
-                         "%lld ranks: the work space reaches 2^31; use more",
-                         s->k, (long long)n, (long long)ranks));
-    s->work_size = (int)size;
-    s->iwork_size = s->iwork[0];
-    BAL_TRY(bal_resize(&s->work, s->work_size, "the eigenvalue solver"));
-    BAL_TRY(bal_resize(&s->iwork, s->iwork_size, "the eigenvalue solver"));
 done:
     return st;
 }
 
+/* Asks how much work space is wanted and gets it: and k n numbers more, so that
+ * vectors of a cluster of k eigenvalues can be made orthogonal. */
+static bal_status get_work_space(solver *s)
+{
+    if (s->a->grid.row < 0)
+        return BAL_OK;
+    describe(s, s->a, s->a_is);
+    describe(s, s->vector, s->vector_is);
+    s->work_size = s->iwork_size = -1;
+    call(s);
+
+    double size = s->work[0] + (double)s->k * (double)s->a->rows;
+    if (size > INT_MAX)
+        return BAL_FAIL(BAL_ERANGE,
+                        "cannot find %d eigenvectors of %d dimensions: the "
+                        "work space of a rank reaches 2^31; use more ranks",
+                        s->k, s->a->rows);
+    s->work_size = (int)size;
+    s->iwork_size = s->iwork[0];
+    bal_status st = bal_resize(&s->work, s->work_size, "the eigenvalue solver");
+    if (bal_failed(st))
+        return st;
+    return bal_resize(&s->iwork, s->iwork_size, "the eigenvalue solver");
+}
+
 static bal_status run(solver *s)
 {
-    if (s->a->grid->row < 0)
+    if (s->a->grid.row < 0)
         return BAL_OK;
     call(s);
     if (s->info == 0 && s->vectors == s->k)
@@ -179,14 +201,27 @@ static bal_status run(solver *s)
                     s->k, s->a->rows, s->a->rows, s->vectors, s->info);
 }
 
+static bal_verdict solve(bal_comm *c, solver *s)
+{
+    bal_verdict st = bal_agree(c, get_work_space(s));
+
+    if (bal_failed(st))
+        return st;
+    return bal_agree(c, run(s));
+}
+
 bal_verdict bal_grid_eigh_largest(bal_comm *c, bal_spread *a, int k,
                                   double *value, bal_spread *vector)
 {
     solver s = {.a = a, .vector = vector, .k = k};
     bal_verdict st;
 
-    BAL_TRY(bal_agree(c, prepare(&s)));
-    BAL_TRY(bal_agree(c, run(&s)));
+    BAL_TRY(bal_agree(c, allot(&s)));
+    open_grid(c, &s);
+    st = solve(c, &s);
+    close_grid(&s);
+    if (bal_failed(st))
+        goto done;
     bal_comm_bcast(c, s.value, k * (bal_size)sizeof *value, 0);
     for (int i = 0; i < k; i++)
         value[i] = s.value[i];

@@ -2,17 +2,22 @@
 
 #include <limits.h>
 #include <math.h>
+#include <string.h>
 
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
 #include "balans/kernel/moments.h"
 #include "balans/linalg/eigh.h"
+#include "balans/linalg/grid.h"
 #include "balans/par/agree.h"
 
 struct bal_pca {
     bal_size d, p;
-    double *matrix; /* [d, d] on rank 0, its upper triangle; else NULL */
-    double *vector; /* [p, d] on rank 0, else NULL */
+    bool spread;
+    double *matrix;   /* [d, d] on rank 0, its upper triangle; else NULL */
+    double *vector;   /* [p, d] on rank 0, else NULL */
+    bal_spread share; /* this rank's part of the matrix, its upper triangle */
+    bal_spread found; /* and of the vectors */
 };
 
 static bal_size runs(bal_size d)
@@ -44,13 +49,8 @@ bal_pair bal_pair_at(bal_size d, bal_size q)
     };
 }
 
-static bal_status allot(bal_pca *s, int rank)
+static bal_status allot_whole(bal_pca *s, int rank)
 {
-    if (s->d > INT_MAX)
-        return BAL_FAIL(BAL_ERANGE,
-                        "cannot take principal components of %lld features; "
-                        "the most are %d",
-                        (long long)s->d, INT_MAX);
     if (rank != 0)
         return BAL_OK;
 
@@ -60,18 +60,42 @@ static bal_status allot(bal_pca *s, int rank)
     return bal_alloc(&s->vector, s->d * s->p, "the principal components");
 }
 
-bal_verdict bal_pca_create(bal_comm *c, bal_size d, bal_size p, bal_pca **out)
+static bal_status allot_share(bal_pca *s, int rank, int size)
+{
+    bal_grid g = bal_grid_of(rank, size);
+    bal_status st = bal_spread_init(&s->share, g, s->d, s->d, "the covariance");
+
+    if (bal_failed(st))
+        return st;
+    return bal_spread_init(&s->found, g, s->d, s->d,
+                           "the principal components");
+}
+
+static bal_status make(bal_comm *c, bal_size d, bal_size p, bool spread,
+                       bal_pca **out)
+{
+    bal_status st = bal_alloc(out, 1, "the principal components");
+
+    if (bal_failed(st))
+        return st;
+    (*out)->d = d;
+    (*out)->p = p;
+    (*out)->spread = spread;
+    if (d > INT_MAX)
+        return BAL_FAIL(BAL_ERANGE,
+                        "cannot take principal components of %lld features; "
+                        "the most are %d",
+                        (long long)d, INT_MAX);
+    return spread ? allot_share(*out, c->rank, c->size)
+                  : allot_whole(*out, c->rank);
+}
+
+bal_verdict bal_pca_create(bal_comm *c, bal_size d, bal_size p, bool spread,
+                           bal_pca **out)
 {
     bal_pca *s = NULL;
-    bal_status mine = bal_alloc(&s, 1, "the principal components");
+    bal_verdict st = bal_agree(c, make(c, d, p, spread, &s));
 
-    if (!bal_failed(mine)) {
-        s->d = d;
-        s->p = p;
-        mine = allot(s, c->rank);
-    }
-
-    bal_verdict st = bal_agree(c, mine);
     if (bal_failed(st))
         bal_pca_destroy(&s);
     *out = s;
@@ -84,13 +108,13 @@ void bal_pca_destroy(bal_pca **s)
         return;
     bal_free(&(*s)->matrix);
     bal_free(&(*s)->vector);
+    bal_spread_finish(&(*s)->share);
+    bal_spread_finish(&(*s)->found);
     bal_free(s);
 }
 
-void bal_pca_put(bal_pca *s, bal_pair pair, const double *block)
+static void put_whole(bal_pca *s, bal_pair pair, const double *block)
 {
-    if (s->matrix == NULL)
-        return;
     for (int i = 0; i < pair.ni; i++) {
         double *row = s->matrix + (pair.i + i) * s->d + pair.j;
         for (int j = pair.i == pair.j ? i : 0; j < pair.nj; j++)
@@ -98,55 +122,146 @@ void bal_pca_put(bal_pca *s, bal_pair pair, const double *block)
     }
 }
 
-static void fix_sign(double *vector, bal_size d)
+static void put_share(bal_pca *s, bal_pair pair, const double *block)
 {
-    bal_size top = 0;
+    const bal_grid *g = &s->share.grid;
 
-    for (bal_size f = 1; f < d; f++)
-        if (fabs(vector[f]) > fabs(vector[top]))
-            top = f;
-    if (vector[top] >= 0)
+    for (int i = 0; i < pair.ni; i++) {
+        bal_size row = pair.i + i;
+        if (bal_grid_owner(row, g->rows) != g->row)
+            continue;
+        double *to = s->share.at + bal_grid_index(row, g->rows);
+        for (int j = pair.i == pair.j ? i : 0; j < pair.nj; j++) {
+            bal_size column = pair.j + j;
+            bal_size here = bal_grid_index(column, g->columns);
+            if (bal_grid_owner(column, g->columns) == g->column)
+                to[here * s->share.ld] = block[i * pair.nj + j];
+        }
+    }
+}
+
+void bal_pca_put(bal_pca *s, bal_pair pair, const double *block)
+{
+    if (s->spread)
+        put_share(s, pair, block);
+    else if (s->matrix != NULL)
+        put_whole(s, pair, block);
+}
+
+/* Turns component c round if its largest loading is negative. */
+static void fix_sign(const bal_pca *s, double *components, bal_size c)
+{
+    double top = 0;
+
+    for (bal_size f = 0; f < s->d; f++) {
+        double loading = components[f * s->p + c];
+        top = fabs(loading) > fabs(top) ? loading : top;
+    }
+    if (top >= 0)
         return;
-    for (bal_size f = 0; f < d; f++)
-        vector[f] = -vector[f];
+    for (bal_size f = 0; f < s->d; f++)
+        components[f * s->p + c] *= -1;
+}
+
+static void polish(const bal_pca *s, double *components, double *variance)
+{
+    for (bal_size c = 0; c < s->p; c++) {
+        fix_sign(s, components, c);
+        variance[c] = variance[c] > 0 ? variance[c] : 0;
+    }
 }
 
 static bal_status solve_here(bal_pca *s, double *components, double *variance)
 {
     bal_size d = s->d, p = s->p;
-    bal_status st = bal_fault("eigen");
 
-    if (bal_failed(st) || s->matrix == NULL)
-        return st;
-    st = bal_eigh_largest(s->matrix, (int)d, (int)p, variance, s->vector);
+    if (s->matrix == NULL)
+        return BAL_OK;
+
+    bal_status st =
+        bal_eigh_largest(s->matrix, (int)d, (int)p, variance, s->vector);
+    for (bal_size c = 0; c < p; c++)
+        for (bal_size f = 0; f < d; f++)
+            components[f * p + c] = s->vector[c * d + f];
+    return st;
+}
+
+static bal_verdict solve_whole(bal_comm *c, bal_pca *s, double *components,
+                               double *variance)
+{
+    bal_size values = s->d * s->p;
+    bal_verdict st = bal_agree(c, solve_here(s, components, variance));
+
     if (bal_failed(st))
         return st;
-    for (bal_size c = 0; c < p; c++) {
-        double *vector = s->vector + c * d;
-        fix_sign(vector, d);
-        for (bal_size f = 0; f < d; f++)
-            components[f * p + c] = vector[f];
-        variance[c] = variance[c] > 0 ? variance[c] : 0;
+    bal_comm_bcast(c, components, values * (bal_size)sizeof *components, 0);
+    bal_comm_bcast(c, variance, s->p * (bal_size)sizeof *variance, 0);
+    return st;
+}
+
+/* This rank's part of the vectors, in descending order of their variance. */
+static void place_share(const bal_pca *s, double *components)
+{
+    const bal_spread *v = &s->found;
+    const bal_grid *g = &v->grid;
+
+    memset(components, 0, (size_t)(s->d * s->p) * sizeof *components);
+    for (int j = 0; j < v->columns_here; j++) {
+        bal_size c = s->p - 1 - bal_grid_global(j, g->column, g->columns);
+        if (c < 0)
+            break;
+        for (int i = 0; i < v->rows_here; i++) {
+            bal_size f = bal_grid_global(i, g->row, g->rows);
+            components[f * s->p + c] = v->at[(bal_size)j * v->ld + i];
+        }
     }
-    return BAL_OK;
+}
+
+static void reverse(double *value, bal_size count)
+{
+    for (bal_size i = 0, j = count - 1; i < j; i++, j--) {
+        double t = value[i];
+        value[i] = value[j];
+        value[j] = t;
+    }
+}
+
+static bal_verdict solve_spread(bal_comm *c, bal_pca *s, double *components,
+                                double *variance)
+{
+    bal_verdict st =
+        bal_grid_eigh_largest(c, &s->share, (int)s->p, variance, &s->found);
+
+    if (bal_failed(st))
+        return st;
+    reverse(variance, s->p);
+    place_share(s, components);
+    /* Each number comes from one rank, the others bring zeros: an "or" of the
+     * bits is the exact sum. */
+    bal_comm_or_u64(c, (uint64_t *)(void *)components, s->d * s->p);
+    return st;
 }
 
 bal_verdict bal_pca_solve(bal_comm *c, bal_pca *s, double *components,
                           double *variance)
 {
-    bal_size d = s->d, p = s->p;
-    bal_verdict st = bal_agree(c, solve_here(s, components, variance));
+    bal_verdict st = bal_agree(c, bal_fault("eigen"));
 
     if (bal_failed(st))
         return st;
-    bal_comm_bcast(c, components, d * p * (bal_size)sizeof *components, 0);
-    bal_comm_bcast(c, variance, p * (bal_size)sizeof *variance, 0);
+    st = s->spread ? solve_spread(c, s, components, variance)
+                   : solve_whole(c, s, components, variance);
+    if (!bal_failed(st))
+        polish(s, components, variance);
     return st;
 }
 
-bal_size bal_pca_memory(bal_size d, bal_size p, int rank)
+bal_size bal_pca_memory(bal_size d, bal_size p, bool spread, int rank,
+                        int ranks)
 {
-    bal_size values = rank == 0 ? d * d + d * p + 64 * d : 0;
+    bal_size whole = rank == 0 ? d * d + d * p + 64 * d : 0;
+    bal_size share = 3 * bal_grid_share(d, d, ranks) + (2 * p + 64) * d +
+                     2 * BAL_NB * BAL_NB;
 
-    return values * (bal_size)sizeof(double);
+    return (spread ? share : whole) * (bal_size)sizeof(double);
 }

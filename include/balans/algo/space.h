@@ -15,8 +15,9 @@
  * number of ranks and threads.  X is not changed.
  *
  * Cost: five passes over X and, with PCA, one more for each panel of the
- * covariance that fits the work space; n d^2 flops for the covariance, O(d^3) on
- * rank 0, 2 n d P flops for the projection.  Source: algorithm.md, sections 2 and 8.
+ * covariance that fits the work space; n d^2 flops for the covariance, O(d^3)
+ * on rank 0, 2 n d P flops for the projection.  Source: algorithm.md, sections 2
+ * and 8.
  */
 #ifndef BAL_ALGO_SPACE_H
 #define BAL_ALGO_SPACE_H
@@ -33,10 +34,12 @@ typedef enum bal_scaling {
 } bal_scaling;
 
 typedef enum bal_pca_solver {
-    BAL_PCA_AUTO = 0, ///< LAPACK on rank 0 up to d = 4096, ScaLAPACK above
-    BAL_PCA_LAPACK,
-    BAL_PCA_SCALAPACK,
+    BAL_PCA_AUTO = 0,  ///< LAPACK up to d = BAL_PCA_WIDE, ScaLAPACK above
+    BAL_PCA_LAPACK,    ///< on rank 0
+    BAL_PCA_SCALAPACK, ///< on all ranks; the last bits depend on their number
 } bal_pca_solver;
+
+enum { BAL_PCA_WIDE = 4096 };
 
 typedef struct bal_space_params {
     bal_scaling scale;
@@ -83,8 +86,10 @@ void bal_space_destroy(bal_space **s);
  * Local.  With T threads and P components about 2048 T d for tiles of points
  * and 16 d P for the components; with PCA also the covariance's sums, 256 KiB T
  * for each block of 128 x 128 features, as many at a time as par->memory leaves
- * room for (at least one); and on rank 0 8 (d^2 + d P).
+ * room for (at least one); and on rank 0 8 (d^2 + d P), or with ScaLAPACK on
+ * every rank 24 d^2 / ranks.
  */
-bal_size bal_space_memory(bal_size d, const bal_space_params *par, int rank);
+bal_size bal_space_memory(bal_size d, const bal_space_params *par, int rank,
+                          int ranks);
 
 #endif

@@ -28,6 +28,7 @@ typedef enum bal_element {
     BAL_F64,
     BAL_I32,
     BAL_I64,
+    BAL_I16,
     BAL_I8,
 } bal_element;
 
@@ -48,6 +49,15 @@ typedef struct bal_csr_array {
     bal_size n, d, nnz;
 } bal_csr_array;
 
+/** A column of obs that names groups, of a new file; its codes are to be filled
+ *  as the array "obs/NAME/codes"; encoding categorical 0.2.0, not ordered. */
+typedef struct bal_categorical {
+    const char *name;
+    bal_element element;   ///< of the codes: BAL_I8, BAL_I16 or BAL_I32
+    char *const *category; ///< [categories], the name of each; used on rank 0
+    bal_size categories;
+} bal_categorical;
+
 /** All that step 1 has to know. */
 typedef struct bal_out_plan {
     bal_h5ad *input;          ///< copied from; NULL for a new file
@@ -58,6 +68,8 @@ typedef struct bal_out_plan {
     bal_size arrays;
     const bal_csr_array *csr; ///< [csrs]
     bal_size csrs;
+    const bal_categorical *column; ///< [columns]; new files only, which get the
+    bal_size columns;         ///< indices "0", "1", ... and "f0", "f1", ...
     const bal_record *uns;    ///< becomes uns/balans (replacing an old one);
                               ///< NULL if none; used on rank 0
     bool force;               ///< overwrite an existing file

@@ -9,8 +9,8 @@
  * BAL_NB that go round the grid in both directions, so every rank holds a share
  * of n^2 / size.  Reference: Blackford et al., "ScaLAPACK Users' Guide", 1997.
  *
- * ScaLAPACK's results depend on the grid by rounding: on another number of ranks
- * the last bits differ.
+ * ScaLAPACK's results depend on the grid by rounding: on another number of
+ * ranks the last bits differ.
  */
 #ifndef BAL_LINALG_GRID_H
 #define BAL_LINALG_GRID_H
@@ -19,32 +19,26 @@
 #include "balans/par/comm.h"
 
 enum {
-    BAL_NB = 64,         ///< rows and columns of a block
-    BAL_DESCRIPTOR = 9,  ///< integers that describe a matrix to ScaLAPACK
+    BAL_NB = 64, ///< rows and columns of a block
 };
 
 typedef struct bal_grid {
-    int context;       ///< BLACS handle; -1 on an idle rank
-    int handle;        ///< BLACS handle of the communicator
     int rows, columns; ///< of the grid
     int row, column;   ///< of this rank; -1 on an idle one
 } bal_grid;
 
 /** One matrix; this rank's part is [columns_here, rows_here], column-major. */
 typedef struct bal_spread {
-    const bal_grid *grid; ///< borrowed
-    int rows, columns;    ///< of the whole matrix
+    bal_grid grid;
+    int rows, columns; ///< of the whole matrix
     int rows_here, columns_here;
-    int ld;                        ///< distance between columns, at least 1
-    int descriptor[BAL_DESCRIPTOR]; ///< for ScaLAPACK; unset on an idle rank
+    int ld; ///< distance between columns, at least 1
     double *at;
 } bal_spread;
 
-/** Makes a grid of all ranks of c.  Collective. */
-void bal_grid_init(bal_comm *c, bal_grid *g);
-
-/** Collective. */
-void bal_grid_finish(bal_grid *g);
+/** The grid of `size` ranks, seen by one of them; ranks go along its rows.
+ *  Local. */
+bal_grid bal_grid_of(int rank, int size);
 
 /** Where row or column i of a matrix is kept: the grid row or column, and the
  *  index there.  `over` is the grid's number of rows or columns.  Local. */
@@ -72,9 +66,9 @@ bal_size bal_grid_share(bal_size rows, bal_size columns, int ranks);
  *
  * Local.
  * @param[in] what  for the message
- * Fails with BAL_ENOMEM; with BAL_ERANGE if a rank's share reaches 2^31 entries.
+ * Fails with BAL_ENOMEM; with BAL_ERANGE if a share reaches 2^31 entries.
  */
-bal_status bal_spread_init(bal_spread *a, const bal_grid *g, bal_size rows,
+bal_status bal_spread_init(bal_spread *a, bal_grid g, bal_size rows,
                            bal_size columns, const char *what);
 
 /** Frees this rank's part.  Local. */
@@ -83,14 +77,14 @@ void bal_spread_finish(bal_spread *a);
 /**
  * Finds the k largest eigenvalues of a symmetric matrix, and their vectors.
  *
- * Collective; a is used up.
+ * Collective; a, spread over the ranks of c, is used up.
  * @param[in]  a       [n, n]; only its upper triangle (row <= column) is read
  * @param[in]  k       1 .. n
  * @param[out] value   [k], ascending, the same on every rank
  * @param[out] vector  [n, n], made with bal_spread_init(); column i < k belongs
  *                     to value[i]; the other columns are unspecified
- * Fails with BAL_ENOMEM, BAL_ERANGE; with BAL_ENUMERIC if the iteration does not
- * converge.
+ * Fails with BAL_ENOMEM, BAL_ERANGE; with BAL_ENUMERIC if the iteration does
+ * not converge.
  * Cost: 4/3 n^3 / size flops and n^2 / size doubles of work space.
  */
 bal_verdict bal_grid_eigh_largest(bal_comm *c, bal_spread *a, int k,

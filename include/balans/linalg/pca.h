@@ -8,8 +8,11 @@
  * The matrix is kept whole on rank 0, where LAPACK solves it; or, *spread*, in
  * blocks over all ranks (linalg/grid), where ScaLAPACK does.  Spread, the last
  * bits of the components depend on the number of ranks: by the rounding of the
- * solver, about 1e-15 times the largest variance over the gap between a
- * component's variance and its neighbours'.
+ * solver, about 1e-16 times the largest variance over the gap between a
+ * component's variance and its neighbours'.  Seen on 1 to 4 ranks (400 features,
+ * largest variance 122, smallest gap 5e-4): variances within 1e-15 of the
+ * largest, loadings within 1e-13, and coordinates, made with loadings rounded
+ * to float32, the same.
  *
  *     C = V L V^T,   l_1 >= l_2 >= ...
  *
@@ -50,8 +53,8 @@ typedef struct bal_pca bal_pca;
 bal_verdict bal_pca_create(bal_comm *c, bal_size d, bal_size p, bool spread,
                            bal_pca **out);
 
-/** Collective; NULL on every rank is fine. */
-void bal_pca_destroy(bal_comm *c, bal_pca **s);
+/** Local; NULL is fine. */
+void bal_pca_destroy(bal_pca **s);
 
 /** Hands over one block; to be called for each pair, on every rank.  Local.
  *  @param[in] block  [ni, nj], row-major, finite, the same on every rank; of a
@@ -74,8 +77,8 @@ bal_verdict bal_pca_solve(bal_comm *c, bal_pca *s, double *components,
                           double *variance);
 
 /** Most bytes a solver holds on one rank beyond the arguments of
- *  bal_pca_solve(): not spread, about 8 d^2 on rank 0; spread, 24 d^2 / ranks on
- *  each.  Local. */
+ *  bal_pca_solve(): not spread, about 8 d^2 on rank 0; spread, 24 d^2 / ranks
+ *  on each.  Local. */
 bal_size bal_pca_memory(bal_size d, bal_size p, bool spread, int rank,
                         int ranks);
 

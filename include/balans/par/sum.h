@@ -2,16 +2,16 @@
  * @file
  * Sums of doubles that do not depend on the order of their terms.
  *
- * Each term (a tile's partial sum) is scaled by a power of two, rounded to an
+ * Each term (a tile's partial sum) is scaled by a power of two, cut to an
  * integer, and the rest once more; the two integers, *limbs*, are added as
  * integers, which is associative.  With a bound on the sum of the terms'
  * absolute values and the number of terms N,
  *
- *     hi = rint(v 2^e),  2^61 <= bound 2^e < 2^62
- *     lo = rint((v 2^e - hi) 2^L),   L = 61 - ceil(log2 N), at most 60
+ *     hi = trunc(v 2^e),  2^61 <= bound 2^e < 2^62
+ *     lo = trunc((v 2^e - hi) 2^L),   L = 61 - ceil(log2 N), at most 60
  *
  * so neither limb can overflow, and the error of a sum is at most
- * N bound 2^-(62 + L): about N^2 bound 2^-123, far below the rounding of the
+ * N bound 2^-(61 + L): about N^2 bound 2^-122, far below the rounding of the
  * partial sums themselves.  A bound of 0 means that every term is 0.
  * Source: algorithm.md, section 8.
  */
@@ -43,10 +43,11 @@ bal_scale bal_scale_for(double bound, bal_size terms);
 static inline void bal_fixed_add(bal_fixed *sum, const bal_scale *s, double v)
 {
     double scaled = v * s->up_hi;
-    double whole = rint(scaled);
+    int64_t whole = (int64_t)scaled;
 
-    sum->hi += (int64_t)whole;
-    sum->lo += (int64_t)rint((scaled - whole) * s->up_lo);
+    /* Conversion cuts; rint() would be a call where SSE4.1 may not be used. */
+    sum->hi += whole;
+    sum->lo += (int64_t)((scaled - (double)whole) * s->up_lo);
 }
 
 /** Adds another sum made with the same scale.  Local. */

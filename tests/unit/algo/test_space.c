@@ -8,183 +8,37 @@
 
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
-#include "balans/base/rng.h"
 #include "mpi_check.h"
 #include "reference_pca.h"
+#include "spaces.h"
 
-/* A data set: batches, features, and a value for each point and feature. */
-typedef struct data {
-    bal_size batch[4];
-    bal_size batches;
-    bal_size d;
-    float (*value)(bal_gidx pos, bal_size f);
-} data;
+static const space_data wells = {{300, 1, 399}, 3, 20, space_usual};
+static const space_data wide = {{300, 1, 299}, 3, 150, space_usual};
 
-/* One run of the module on one communicator. */
-typedef struct run {
-    bal_comm c;
-    bal_layout *layout;
-    bal_shard *x;
-    bal_space *s;
-    bal_verdict st;
-} run;
-
-static const bal_space_params standard = {
-    .scale = BAL_SCALE_STANDARD,
-    .clip = 10,
-    .memory = (bal_size)1 << 30,
-    .threads = 1,
-};
-
-static double draw(bal_gidx pos, bal_size f)
+static void check_scaled(const space_data *of, const bal_space_params *par)
 {
-    uint64_t r = bal_rng_u64(5, (uint32_t)pos, (uint32_t)f, 0, 0);
+    space_run r;
+    double *xs = space_reference(of, par);
 
-    return (double)r * 0x1p-63 - 1;
-}
-
-/* Correlated features; 3 is constant, 6 repeats 5, point 500 repeats point 10,
- * and every 97th point is a broken well. */
-static float usual(bal_gidx pos, bal_size f)
-{
-    if (pos == 500)
-        pos = 10;
-    if (f == 6)
-        f = 5;
-    if (f == 3)
-        return 0.1f;
-    if (pos % 97 == 1)
-        return (float)(1e6 * draw(pos, f));
-    double shared = draw(pos, 1000) * (double)(f % 7) + 2 * draw(pos, 1001);
-    return (float)(shared + draw(pos, f) + (double)f);
-}
-
-static float even(bal_gidx pos, bal_size f)
-{
-    return (float)(draw(pos, f) + draw(pos, 1000) * (double)(1 + f % 5));
-}
-
-static float equal(bal_gidx pos, bal_size f)
-{
-    (void)pos;
-    return (float)(0.1 + 0.3 * (double)f);
-}
-
-static float huge(bal_gidx pos, bal_size f)
-{
-    return f == 2 ? (pos % 2 != 0 ? 3e38f : -3e38f) : even(pos, f);
-}
-
-static float tiny(bal_gidx pos, bal_size f)
-{
-    return 1e-30f * even(pos, f);
-}
-
-static float broken(bal_gidx pos, bal_size f)
-{
-    return pos == 4 && f == 2 ? INFINITY : even(pos, f);
-}
-
-static const data wells = {{300, 1, 399}, 3, 20, usual};
-static const data wide = {{300, 1, 299}, 3, 150, usual};
-
-static bal_size points(const data *of)
-{
-    bal_size n = 0;
-
-    for (bal_size b = 0; b < of->batches; b++)
-        n += of->batch[b];
-    return n;
-}
-
-static void start(run *r, MPI_Comm mpi, const data *of,
-                  const bal_space_params *par)
-{
-    memset(r, 0, sizeof *r);
-    bal_comm_init(&r->c, mpi);
-    all_assert(!bal_failed(bal_layout_create(of->batch, of->batches, r->c.rank,
-                                             r->c.size, &r->layout)));
-    all_assert(!bal_failed(bal_shard_create(r->layout, of->d, &r->x)));
-    bal_gidx first = r->layout->rank_first[r->c.rank];
-    for (bal_size i = 0; i < r->x->m; i++)
-        for (bal_size f = 0; f < of->d; f++)
-            r->x->at[i * of->d + f] = of->value(first + i, f);
-    r->st = bal_space_create(&r->c, r->x, par, &r->s);
-}
-
-static void end(run *r)
-{
-    bal_space_destroy(&r->s);
-    bal_shard_destroy(&r->x);
-    bal_layout_destroy(&r->layout);
-    bal_comm_finish(&r->c);
-    bal_error_clear();
-}
-
-static void *get(bal_size count, size_t size)
-{
-    void *p = NULL;
-
-    all_assert(!bal_failed(bal_mem_alloc(&p, count, size, "a test")));
-    return p;
-}
-
-/* The reference's xs of all points, [n, d]. */
-static double *reference(const data *of, const bal_space_params *par)
-{
-    bal_size n = points(of), d = of->d;
-    float *x = get(n * d, sizeof *x);
-    double *xs = get(n * d, sizeof *xs);
-
-    for (bal_size i = 0; i < n * d; i++)
-        x[i] = of->value(i / d, i % d);
-    ref_standardise(x, (int)n, (int)d, par->scale == BAL_SCALE_STANDARD,
-                    par->clip, xs);
-    bal_free(&x);
-    return xs;
-}
-
-/* The largest difference between this rank's Z and rows [n, p]. */
-static double worst(const run *r, const double *rows)
-{
-    bal_gidx first = r->layout->rank_first[r->c.rank];
-    bal_size p = r->s->p;
-    float *z = get(p, sizeof *z);
-    double most = 0;
-
-    for (bal_lidx j = 0; j < r->layout->m; j++) {
-        bal_tiles_point(r->s->z, j, z);
-        for (bal_size c = 0; c < p; c++)
-            most = fmax(most, fabs((double)z[c] - rows[(first + j) * p + c]));
-    }
-    bal_free(&z);
-    return most;
-}
-
-static void check_scaled(const data *of, const bal_space_params *par)
-{
-    run r;
-    double *xs = reference(of, par);
-
-    start(&r, MPI_COMM_WORLD, of, par);
+    space_start(&r, MPI_COMM_WORLD, of, par);
     all_assert(!bal_failed(r.st));
     all_assert(!r.s->pca && r.s->p == of->d && r.s->components == NULL);
-    double most = worst(&r, xs);
+    double most = space_worst(&r, xs);
     all_assert_msg(most < (par->scale == BAL_SCALE_NONE ? 0.1 : 1e-5),
                    "difference %g", most);
     bal_free(&xs);
-    end(&r);
+    space_end(&r);
 }
 
 START_TEST(standardised_features_are_the_reference)
 {
-    check_scaled(&wells, &standard);
+    check_scaled(&wells, &space_standard);
 }
 END_TEST
 
 START_TEST(centred_features_are_the_reference)
 {
-    bal_space_params par = standard;
+    bal_space_params par = space_standard;
 
     par.scale = BAL_SCALE_NONE; /* values reach 1e6: float has 0.06 there */
     check_scaled(&wells, &par);
@@ -193,10 +47,10 @@ END_TEST
 
 START_TEST(constant_features_are_exactly_zero)
 {
-    run r;
+    space_run r;
     float z[20];
 
-    start(&r, MPI_COMM_WORLD, &wells, &standard);
+    space_start(&r, MPI_COMM_WORLD, &wells, &space_standard);
     all_assert(!bal_failed(r.st));
     bool zero = true;
     for (bal_lidx j = 0; j < r.layout->m; j++) {
@@ -206,14 +60,14 @@ START_TEST(constant_features_are_exactly_zero)
     all_assert(zero);
     all_assert(r.s->constant == 1);
     all_assert(r.s->mean[3] == (double)0.1f && r.s->sd[3] == 0);
-    end(&r);
+    space_end(&r);
 }
 END_TEST
 
 /* V [d, p] to rows [p, d]. */
 static double *turned(const bal_space *s)
 {
-    double *v = get(s->d * s->p, sizeof *v);
+    double *v = space_get(s->d * s->p, sizeof *v);
 
     for (bal_size f = 0; f < s->d; f++)
         for (bal_size c = 0; c < s->p; c++)
@@ -234,35 +88,38 @@ static bool signs_are_right(const double *v, bal_size p, bal_size d)
     return true;
 }
 
-static void check_projection(const run *r, const double *xs, const double *v)
+static void check_projection(const space_run *r, const double *xs,
+                             const double *v)
 {
     bal_size n = r->layout->n, d = r->s->d, p = r->s->p;
-    double *z = get(n * p, sizeof *z);
+    double *z = space_get(n * p, sizeof *z);
 
     for (bal_size i = 0; i < n; i++)
         for (bal_size c = 0; c < p; c++)
             for (bal_size f = 0; f < d; f++)
                 z[i * p + c] += xs[i * d + f] * v[c * d + f];
-    all_assert_msg(worst(r, z) < 1e-4, "difference %g", worst(r, z));
+    all_assert_msg(space_worst(r, z) < 1e-4, "difference %g",
+                   space_worst(r, z));
     bal_free(&z);
 }
 
 /* `apart`: components whose variances differ enough to be compared. */
-static void check_components(const data *of, bal_size p, bal_size apart)
+static void check_components(const space_data *of, bal_size p, bal_size apart)
 {
-    bal_space_params par = standard;
-    bal_size n = points(of), d = of->d;
-    double *xs = reference(of, &par), *c = get(d * d, sizeof *c);
-    double *value = get(d, sizeof *value), *vector = get(d * d, sizeof *c);
+    bal_space_params par = space_standard;
+    bal_size n = space_points(of), d = of->d;
+    double *xs = space_reference(of, &par), *c = space_get(d * d, sizeof *c);
+    double *value = space_get(d, sizeof *value),
+           *vector = space_get(d * d, sizeof *c);
     double trace = 0;
-    run r;
+    space_run r;
 
     par.pca = p;
     ref_covariance(xs, (int)n, (int)d, c);
     for (bal_size f = 0; f < d; f++)
         trace += c[f * d + f];
     ref_eigh(c, (int)d, value, vector);
-    start(&r, MPI_COMM_WORLD, of, &par);
+    space_start(&r, MPI_COMM_WORLD, of, &par);
     all_assert(!bal_failed(r.st));
     all_assert(r.s->pca && r.s->p == p);
     all_assert(fabs(r.s->total - trace) < 1e-6 * trace);
@@ -279,7 +136,7 @@ static void check_components(const data *of, bal_size p, bal_size apart)
     bal_free(&c);
     bal_free(&value);
     bal_free(&vector);
-    end(&r);
+    space_end(&r);
 }
 
 START_TEST(components_are_the_reference)
@@ -296,7 +153,7 @@ END_TEST
 
 START_TEST(more_features_than_points)
 {
-    check_components(&(data){{5, 4}, 2, 30, even}, 12, 8);
+    check_components(&(space_data){{5, 4}, 2, 30, space_even}, 12, 8);
 }
 END_TEST
 
@@ -306,12 +163,12 @@ static bool same(const void *a, const void *b, bal_size count, size_t size)
            (a == NULL || memcmp(a, b, (size_t)count * size) == 0);
 }
 
-static bool same_points(const run *a, const run *b)
+static bool same_points(const space_run *a, const space_run *b)
 {
     bal_gidx shift =
         a->layout->rank_first[a->c.rank] - b->layout->rank_first[b->c.rank];
     bal_size p = a->s->p;
-    float *one = get(p, sizeof *one), *two = get(p, sizeof *two);
+    float *one = space_get(p, sizeof *one), *two = space_get(p, sizeof *two);
     bool equal_so_far = true;
 
     for (bal_lidx j = 0; j < a->layout->m; j++) {
@@ -324,8 +181,8 @@ static bool same_points(const run *a, const run *b)
     return equal_so_far;
 }
 
-/* Whether this rank's part of a is what b, which holds all points, has there. */
-static void all_same(const run *a, const run *b)
+/* Whether this rank's part of a is what b, which holds all points, has. */
+static void all_same(const space_run *a, const space_run *b)
 {
     bal_size d = a->s->d, p = a->s->p;
 
@@ -338,32 +195,32 @@ static void all_same(const run *a, const run *b)
     all_assert(same_points(a, b));
 }
 
-static void check_bits(const data *of, const bal_space_params *par)
+static void check_bits(const space_data *of, const bal_space_params *par)
 {
     static const bal_size memory[2] = {(bal_size)1 << 30, 1};
-    run alone;
+    space_run alone;
 
-    start(&alone, MPI_COMM_SELF, of, par);
+    space_start(&alone, MPI_COMM_SELF, of, par);
     all_assert(!bal_failed(alone.st));
     for (int threads = 1; threads <= 3; threads++)
         for (int m = 0; m < 2; m++) {
             bal_space_params now = *par;
-            run r;
+            space_run r;
             now.threads = threads;
             now.memory = memory[m];
-            start(&r, MPI_COMM_WORLD, of, &now);
+            space_start(&r, MPI_COMM_WORLD, of, &now);
             all_assert(!bal_failed(r.st));
             all_same(&r, &alone);
-            end(&r);
+            space_end(&r);
         }
-    end(&alone);
+    space_end(&alone);
 }
 
 START_TEST(bits_do_not_depend_on_ranks_threads_or_memory)
 {
-    static const data few = {{1, 1, 1}, 3, 30, even};
-    static const data *const set[] = {&wells, &wide, &few};
-    bal_space_params par = standard;
+    static const space_data few = {{1, 1, 1}, 3, 30, space_even};
+    static const space_data *const set[] = {&wells, &wide, &few};
+    bal_space_params par = space_standard;
 
     for (int i = 0; i < 3; i++)
         for (int scale = 0; scale < 2; scale++)
@@ -377,89 +234,126 @@ END_TEST
 
 START_TEST(equal_profiles_have_equal_coordinates)
 {
-    bal_space_params par = standard;
+    bal_space_params par = space_standard;
     float one[8], two[8];
-    run r;
+    space_run r;
 
     par.pca = 8;
-    start(&r, MPI_COMM_SELF, &wide, &par);
+    space_start(&r, MPI_COMM_SELF, &wide, &par);
     all_assert(!bal_failed(r.st));
     bal_tiles_point(r.s->z, 10, one);
     bal_tiles_point(r.s->z, 500, two);
     all_assert(memcmp(one, two, sizeof one) == 0);
     bal_tiles_point(r.s->z, 501, two);
     all_assert(memcmp(one, two, sizeof one) != 0);
-    end(&r);
+    space_end(&r);
 }
 END_TEST
 
-static void check_all_zero(const data *of)
+/* Components that ScaLAPACK found on all ranks against LAPACK's. */
+static void check_solvers(const space_data *of, bal_size p)
 {
-    bal_space_params par = standard;
+    bal_space_params par = space_standard;
+    space_run a, b;
 
-    for (bal_size p = 0; p <= 4; p += 4) {
-        run r;
-        par.pca = p;
-        double *zero = get(points(of) * of->d, sizeof *zero);
-        start(&r, MPI_COMM_WORLD, of, &par);
+    par.pca = p;
+    par.solver = BAL_PCA_LAPACK;
+    space_start(&a, MPI_COMM_SELF, of, &par);
+    par.solver = BAL_PCA_SCALAPACK;
+    space_start(&b, MPI_COMM_WORLD, of, &par);
+    all_assert_msg(!bal_failed(a.st) && !bal_failed(b.st), "%s",
+                   bal_error_get()->text);
+    double *v = turned(a.s), *w = turned(b.s), apart = 0;
+    for (bal_size k = 0; k < p; k++)
+        apart = fmax(apart, fabs(a.s->variance[k] - b.s->variance[k]));
+    all_assert(apart <= 1e-12 * a.s->total);
+    all_assert(a.s->total == b.s->total);
+    all_assert(ref_orthogonality(w, (int)p, (int)of->d) < 1e-12);
+    double gap = ref_subspace_gap(v, w, (int)p, (int)of->d);
+    all_assert_msg(gap < 1e-10, "gap %g", gap);
+    all_assert(signs_are_right(w, p, of->d));
+    bal_free(&v);
+    bal_free(&w);
+    space_end(&a);
+    space_end(&b);
+}
+
+START_TEST(scalapack_agrees_with_lapack)
+{
+    check_solvers(&wells, 6);
+    check_solvers(&wide, 5);
+    check_solvers(&(space_data){{5, 4}, 2, 200, space_even}, 7);
+}
+END_TEST
+
+static void check_all_zero(const space_data *of)
+{
+    bal_space_params par = space_standard;
+
+    for (int i = 0; i < 3; i++) {
+        space_run r;
+        par.pca = i > 0 ? 4 : 0;
+        par.solver = i == 2 ? BAL_PCA_SCALAPACK : BAL_PCA_LAPACK;
+        double *zero = space_get(space_points(of) * of->d, sizeof *zero);
+        space_start(&r, MPI_COMM_WORLD, of, &par);
         all_assert(!bal_failed(r.st));
-        all_assert(worst(&r, zero) == 0);
+        all_assert(space_worst(&r, zero) == 0);
         all_assert(r.s->constant == of->d);
-        if (p > 0)
+        if (i > 0)
             all_assert(r.s->total == 0 && r.s->variance[0] == 0);
         bal_free(&zero);
-        end(&r);
+        space_end(&r);
     }
 }
 
 START_TEST(one_point_is_at_the_origin)
 {
-    check_all_zero(&(data){{1}, 1, 9, usual});
+    check_all_zero(&(space_data){{1}, 1, 9, space_usual});
 }
 END_TEST
 
 START_TEST(equal_points_are_at_the_origin)
 {
-    check_all_zero(&(data){{40, 300}, 2, 9, equal});
+    check_all_zero(&(space_data){{40, 300}, 2, 9, space_equal});
 }
 END_TEST
 
 START_TEST(pca_is_off_where_it_would_not_reduce)
 {
-    bal_space_params par = standard;
-    run r;
+    bal_space_params par = space_standard;
+    space_run r;
 
     par.pca = 20;
-    start(&r, MPI_COMM_WORLD, &wells, &par);
+    space_start(&r, MPI_COMM_WORLD, &wells, &par);
     all_assert(!bal_failed(r.st) && !r.s->pca && r.s->p == 20);
-    end(&r);
+    space_end(&r);
 }
 END_TEST
 
-static void check_status(const data *of, const bal_space_params *par,
+static void check_status(const space_data *of, const bal_space_params *par,
                          bal_status wanted, const char *words)
 {
     bal_size held = bal_mem_held();
-    run r;
+    space_run r;
 
-    start(&r, MPI_COMM_WORLD, of, par);
+    space_start(&r, MPI_COMM_WORLD, of, par);
     all_assert_msg(r.st.code == wanted, "%s", bal_error_get()->text);
     all_assert(bal_failed(r.st) == (r.s == NULL));
     all_assert_msg(strstr(bal_error_get()->text, words) != NULL, "%s",
                    bal_error_get()->text);
-    end(&r);
+    space_end(&r);
     all_assert(bal_mem_held() == held);
 }
 
 START_TEST(the_range_of_float_is_minded)
 {
-    static const data far = {{60, 30}, 2, 9, huge};
-    static const data near = {{60, 30}, 2, 9, tiny};
-    bal_space_params none = standard;
+    static const space_data far = {{60, 30}, 2, 9, space_huge};
+    static const space_data near = {{60, 30}, 2, 9, space_tiny};
+    bal_space_params none = space_standard;
 
     none.scale = BAL_SCALE_NONE;
     for (bal_size p = 0; p <= 4; p += 4) {
-        bal_space_params par = standard;
+        bal_space_params par = space_standard;
         par.pca = none.pca = p;
         check_status(&far, &par, BAL_OK, "");
         check_status(&near, &par, BAL_OK, "");
@@ -474,15 +368,15 @@ END_TEST
 
 START_TEST(a_value_that_is_not_finite_is_named)
 {
-    check_status(&(data){{30, 30}, 2, 9, broken}, &standard, BAL_ENUMERIC,
-                 "feature 2");
+    check_status(&(space_data){{30, 30}, 2, 9, space_broken}, &space_standard,
+                 BAL_ENUMERIC, "feature 2");
 }
 END_TEST
 
 START_TEST(a_failure_on_one_rank_is_everyones)
 {
     static const char *const point[] = {"space", "eigen"};
-    bal_space_params par = standard;
+    bal_space_params par = space_standard;
     int rank, size;
     char text[32];
 
@@ -490,11 +384,12 @@ START_TEST(a_failure_on_one_rank_is_everyones)
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     bal_fault_set_rank(rank);
     par.pca = 4;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 4; i++)
         for (int at = 0; at < size; at++) {
-            snprintf(text, sizeof text, "%s:%d", point[i], at);
+            par.solver = i < 2 ? BAL_PCA_LAPACK : BAL_PCA_SCALAPACK;
+            snprintf(text, sizeof text, "%s:%d", point[i % 2], at);
             setenv("BAL_FAULT", text, 1);
-            check_status(&wells, &par, BAL_EIO, point[i]);
+            check_status(&wells, &par, BAL_EIO, point[i % 2]);
         }
     unsetenv("BAL_FAULT");
 }
@@ -502,24 +397,25 @@ END_TEST
 
 START_TEST(memory_stays_within_the_formula)
 {
-    static const data large = {{200}, 1, 700, even};
-    bal_space_params par = standard;
+    static const space_data large = {{200}, 1, 700, space_even};
+    bal_space_params par = space_standard;
     int rank;
-    run r;
+    space_run r;
 
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     par.pca = 10;
     par.threads = 2;
+    par.solver = (bal_pca_solver)(BAL_PCA_LAPACK + _i);
     bal_size held = bal_mem_held();
-    start(&r, MPI_COMM_WORLD, &large, &par);
+    space_start(&r, MPI_COMM_WORLD, &large, &par);
     all_assert(!bal_failed(r.st));
     bal_size rest = (bal_size)r.layout->m * 4 * 700 + r.layout->lanes * 4 * 10;
     all_assert_msg(bal_mem_peak() - held - rest <=
-                       bal_space_memory(700, &par, rank) + 16384,
+                       bal_space_memory(700, &par, rank, r.c.size) + 16384,
                    "%lld bytes, formula %lld",
                    (long long)(bal_mem_peak() - held - rest),
-                   (long long)bal_space_memory(700, &par, rank));
-    end(&r);
+                   (long long)bal_space_memory(700, &par, rank, r.c.size));
+    space_end(&r);
     all_assert(bal_mem_held() == held);
 }
 END_TEST
@@ -537,13 +433,14 @@ int main(int argc, char **argv)
     tcase_add_test(tc, more_features_than_points);
     tcase_add_test(tc, bits_do_not_depend_on_ranks_threads_or_memory);
     tcase_add_test(tc, equal_profiles_have_equal_coordinates);
+    tcase_add_test(tc, scalapack_agrees_with_lapack);
     tcase_add_test(tc, one_point_is_at_the_origin);
     tcase_add_test(tc, equal_points_are_at_the_origin);
     tcase_add_test(tc, pca_is_off_where_it_would_not_reduce);
     tcase_add_test(tc, the_range_of_float_is_minded);
     tcase_add_test(tc, a_value_that_is_not_finite_is_named);
     tcase_add_test(tc, a_failure_on_one_rank_is_everyones);
-    tcase_add_test(tc, memory_stays_within_the_formula);
+    tcase_add_loop_test(tc, memory_stays_within_the_formula, 0, 2);
     suite_add_tcase(suite, tc);
     return mpi_check_run(suite, argc, argv);
 }

@@ -65,8 +65,8 @@ static void solve(int n, int k)
 {
     bal_spread a, v;
 
-    all_assert(!bal_failed(bal_spread_init(&a, &grid, n, n, "a test")));
-    all_assert(!bal_failed(bal_spread_init(&v, &grid, n, n, "a test")));
+    all_assert(!bal_failed(bal_spread_init(&a, grid, n, n, "a test")));
+    all_assert(!bal_failed(bal_spread_init(&v, grid, n, n, "a test")));
     spread_out(&a, n);
     bal_verdict st = bal_grid_eigh_largest(&comm, &a, k, value, &v);
     all_assert_msg(!bal_failed(st), "%s", bal_error_get()->text);
@@ -80,7 +80,7 @@ START_TEST(every_entry_has_one_owner)
     bal_spread a;
     int64_t held;
 
-    all_assert(!bal_failed(bal_spread_init(&a, &grid, N, 2 * N, "a test")));
+    all_assert(!bal_failed(bal_spread_init(&a, grid, N, 2 * N, "a test")));
     held = (int64_t)a.rows_here * a.columns_here;
     all_assert(held <= bal_grid_share(N, 2 * N, comm.size));
     for (int r = 0; r < a.rows_here; r++) {
@@ -167,12 +167,11 @@ static void start(void)
 {
     bal_blas_one_thread();
     bal_comm_init(&comm, MPI_COMM_WORLD);
-    bal_grid_init(&comm, &grid);
+    grid = bal_grid_of(comm.rank, comm.size);
 }
 
 static void end(void)
 {
-    bal_grid_finish(&grid);
     bal_comm_finish(&comm);
 }
 

@@ -35,11 +35,11 @@ static void fill(bal_size d)
         }
 }
 
-static bal_verdict solve(bal_size d, bal_size p)
+static bal_verdict solve(bal_size d, bal_size p, bool spread)
 {
     static double block[BAL_GRAM * BAL_GRAM];
     bal_pca *s = NULL;
-    bal_verdict st = bal_pca_create(&comm, d, p, &s);
+    bal_verdict st = bal_pca_create(&comm, d, p, spread, &s);
 
     all_assert(!bal_failed(st));
     for (bal_size q = 0; q < bal_pair_count(d); q++) {
@@ -78,7 +78,7 @@ END_TEST
 START_TEST(known_components_are_found)
 {
     fill(D);
-    all_assert(!bal_failed(solve(D, P)));
+    all_assert(!bal_failed(solve(D, P, _i != 0)));
     for (int c = 0; c < P; c++) {
         double worst = 0, norm = 0;
         all_assert(fabs(variance[c] - ldexp(1, -c)) < 1e-12);
@@ -98,7 +98,7 @@ END_TEST
 START_TEST(largest_loading_is_positive)
 {
     fill(D);
-    all_assert(!bal_failed(solve(D, P)));
+    all_assert(!bal_failed(solve(D, P, _i != 0)));
     for (int c = 0; c < P; c++) {
         double top = 0;
         for (int i = 0; i < D; i++)
@@ -112,7 +112,7 @@ END_TEST
 START_TEST(one_feature)
 {
     matrix[0] = 4;
-    all_assert(!bal_failed(solve(1, 1)));
+    all_assert(!bal_failed(solve(1, 1, _i != 0)));
     all_assert(components[0] == 1 && variance[0] == 4);
 }
 END_TEST
@@ -123,7 +123,7 @@ START_TEST(variances_are_not_negative)
     matrix[0] = 1; /* and the rest, by rounding, a little below 0 */
     for (int i = 1; i < 9; i++)
         matrix[i * 9 + i] = -1e-18;
-    all_assert(!bal_failed(solve(9, P)));
+    all_assert(!bal_failed(solve(9, P, _i != 0)));
     all_assert(variance[0] == 1);
     for (int c = 1; c < P; c++)
         all_assert(variance[c] == 0);
@@ -135,7 +135,7 @@ START_TEST(every_rank_has_the_same_components)
     static double first[D * P];
 
     fill(D);
-    all_assert(!bal_failed(solve(D, P)));
+    all_assert(!bal_failed(solve(D, P, _i != 0)));
     memcpy(first, components, sizeof first);
     bal_comm_bcast(&comm, first, (bal_size)sizeof first, 0);
     all_assert(memcmp(first, components, sizeof first) == 0);
@@ -160,11 +160,11 @@ int main(int argc, char **argv)
 
     tcase_add_checked_fixture(tc, start, end);
     tcase_add_test(tc, pairs_cover_the_upper_triangle_once);
-    tcase_add_test(tc, known_components_are_found);
-    tcase_add_test(tc, largest_loading_is_positive);
-    tcase_add_test(tc, one_feature);
-    tcase_add_test(tc, variances_are_not_negative);
-    tcase_add_test(tc, every_rank_has_the_same_components);
+    tcase_add_loop_test(tc, known_components_are_found, 0, 2);
+    tcase_add_loop_test(tc, largest_loading_is_positive, 0, 2);
+    tcase_add_loop_test(tc, one_feature, 0, 2);
+    tcase_add_loop_test(tc, variances_are_not_negative, 0, 2);
+    tcase_add_loop_test(tc, every_rank_has_the_same_components, 0, 2);
     suite_add_tcase(suite, tc);
     return mpi_check_run(suite, argc, argv);
 }

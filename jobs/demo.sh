@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Shows the program at work: installs what is missing (Debian, Ubuntu), builds,
+# makes a synthetic data set, corrects it on two ranks, prints what changed.
+# About a minute on a fresh machine, seconds later.  Usage: jobs/demo.sh
+set -euo pipefail
+# shellcheck source=jobs/install.sh
+. "$(dirname "${BASH_SOURCE[0]}")/install.sh"
+
+folder=${BALANS_BUILD:-$root/build}
+data=$folder/demo
+before=$data/profiles.h5ad
+after=$data/corrected.h5ad
+
+install_missing "${needs[@]}"
+prepare_mpi
+say "building in $folder"
+build "$folder"
+mkdir -p "$data"
+
+say "making profiles"
+"$folder/tests/demo" make "$before"
+
+say "mpirun -n 2 balans correct profiles.h5ad corrected.h5ad --batch batch"
+mpirun -n 2 "$folder/src/balans" correct "$before" "$after" \
+    --batch batch --force
+
+say "what changed"
+"$folder/tests/demo" compare "$before" "$after"

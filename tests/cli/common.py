@@ -1,0 +1,71 @@
+"""What the tests of the command line share."""
+import os
+import subprocess
+import sys
+
+SKIP = 77
+TIMEOUT = 120
+
+
+def need_h5py():
+    """Goes on only in a Python that has h5py: this one, or the system's."""
+    try:
+        import h5py  # noqa: F401
+        return
+    except ImportError:
+        pass
+    system = "/usr/bin/python3"
+    if "BALANS_TEST_PYTHON" not in os.environ and os.path.exists(system):
+        os.environ["BALANS_TEST_PYTHON"] = system
+        os.execv(system, [system, *sys.argv])
+    print("skipped: no h5py")
+    sys.exit(SKIP)
+
+
+class Tests:
+    """Runs the program and counts what is wrong."""
+
+    def __init__(self, program, launch):
+        self.program, self.launch = program, launch
+        self.checks = self.bad = 0
+
+    def run(self, *args, ranks=1, env=None):
+        """A finished run; its return code is None if it did not end."""
+        command = [*self.launch, str(ranks), self.program, *map(str, args)]
+        try:
+            return subprocess.run(command, capture_output=True, text=True,
+                                  timeout=TIMEOUT, stdin=subprocess.DEVNULL,
+                                  env={**os.environ, **(env or {})})
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, None, "",
+                                               f"no end within {TIMEOUT} s")
+
+    def check(self, ok, what):
+        self.checks += 1
+        if not ok:
+            self.bad += 1
+            print("wrong:", what)
+        return ok
+
+    def fails(self, code, words, *args, ranks=1, env=None):
+        """A run that fails with this code and one line with these words."""
+        run = self.run(*args, ranks=ranks, env=env)
+        line = run.stderr.rstrip("\n")
+        self.check(run.returncode == code and line.startswith("balans: ")
+                   and "\n" not in line and not run.stdout
+                   and all(w in line for w in words),
+                   f"{' '.join(map(str, args))} on {ranks}: "
+                   f"code {run.returncode} instead of {code}, wanted "
+                   f"{words}, stdout {run.stdout[:200]!r}, "
+                   f"stderr {run.stderr!r}")
+
+    def works(self, *args, ranks=1, env=None):
+        run = self.run(*args, ranks=ranks, env=env)
+        self.check(run.returncode == 0,
+                   f"{' '.join(map(str, args))} on {ranks}: code "
+                   f"{run.returncode}, stderr {run.stderr!r}")
+        return run
+
+    def end(self):
+        print(f"{self.checks} checks, {self.bad} wrong")
+        sys.exit(1 if self.bad else 0)

@@ -1,0 +1,171 @@
+"""Help, versions, parameters, configuration files, and wrong usage.
+
+usage: test_usage.py PROGRAM SOURCE_ROOT LAUNCHER...
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from common import Tests
+
+t = Tests(sys.argv[1], sys.argv[3:])
+root = pathlib.Path(sys.argv[2])
+COMMANDS = ["correct", "info", "params"]
+
+
+def alone(*args):
+    """The program without a launcher."""
+    return subprocess.run([t.program, *map(str, args)], capture_output=True,
+                          text=True, timeout=60)
+
+
+def check_help():
+    for args in [["--help"], ["-h"], ["--version"],
+                 *([c, "--help"] for c in COMMANDS),
+                 ["correct", "a", "b", "-h"]]:
+        run = alone(*args)
+        t.check(run.returncode == 0 and run.stdout and not run.stderr,
+                f"{args}: {run}")
+        if args[0] != "--version":
+            t.check(all(len(s) < 80 for s in run.stdout.split("\n")),
+                    f"{args}: a line is too long")
+    text = alone("--help").stdout
+    t.check(all(c in text for c in COMMANDS), "--help lacks a command")
+    once = alone("--version").stdout
+    t.check(t.run("--version", ranks=3).stdout == once, "--version on 3 ranks")
+    t.check("MPI" in once and "HDF5" in once and "OpenBLAS" in once,
+            f"--version lacks a library: {once}")
+
+
+def names_of(yaml):
+    return [s.split(":")[0] for s in yaml.split("\n")
+            if s and not s.startswith("#")]
+
+
+def check_params(folder):
+    text = t.works("params").stdout
+    default = (root / "configs/default.yaml").read_text()
+    t.check(text == default, "configs/default.yaml is not what 'params' says")
+    t.check(t.works("params", ranks=3).stdout == text, "params on 3 ranks")
+    listed = alone("correct", "--help").stdout
+    for name in names_of(text):
+        t.check(f"--{name}" in listed, f"--help lacks --{name}")
+    for path in sorted((root / "configs").glob("*.yaml")):
+        run = t.works("params", "--config", path)
+        again = folder / "again.yaml"
+        again.write_text(run.stdout)
+        t.check(t.works("params", "--config", again).stdout == run.stdout,
+                f"{path.name} printed and read again")
+    return text
+
+
+def value(run, name):
+    lines = [s for s in run.stdout.split("\n") if s.startswith(f"{name}: ")]
+    return lines[0].split(": ", 1)[1].split("  #")[0].split(" # ")[0].strip()
+
+
+def check_values(folder):
+    file = folder / "values.yaml"
+    file.write_text("pca: 7\nneighbors: 0.1%\nbatch: \"a 'b' \\\"c\\\"\"\n"
+                    "save-affinity: true\nmemory-per-rank: 512M\n")
+    run = t.works("params", "--pca", 9, "--config", file, "--block=3",
+                  "--block", 4, "--save-affinity=false", "--seed",
+                  2**64 - 1, "--gate", "2.5")
+    for name, wanted in [("pca", "9"), ("neighbors", "0.1%"), ("block", "4"),
+                         ("batch", "\"a 'b' \\\"c\\\"\""), ("gate", "2.5"),
+                         ("save-affinity", "false"), ("seed", str(2**64 - 1)),
+                         ("memory-per-rank", "512M")]:
+        t.check(value(run, name) == wanted, f"{name}: {value(run, name)}")
+    t.check(value(t.works("params", "--config", file), "save-affinity")
+            == "true", "a flag from a file")
+
+
+def check_wrong_files(folder):
+    file = folder / "wrong.yaml"
+    cases = [
+        ("pca: 5\nnieghbors: 3\n", ["line 2", "'nieghbors'", "'neighbors'"]),
+        ("pca: many\n", ["line 1", "'pca'", "integer"]),
+        ("pca: '5'\n", ["line 1", "'pca'", "quotes"]),
+        ("pca: 5.5\n", ["line 1", "'pca'"]),
+        ("pca:\n", ["line 1", "'pca'"]),
+        ("pca: [1, 2]\n", ["line 1", "'pca'", "list"]),
+        ("# x\n\nblock: 4096\n", ["line 3", "'block'", "4095"]),
+        ("neighbors: 0\n", ["line 1", "'neighbors'"]),
+        ("neighbors: 0%\n", ["line 1", "'neighbors'"]),
+        ("neighbors: 101%\n", ["line 1", "'neighbors'"]),
+        ("scale: wide\n", ["line 1", "'scale'", "standard or none"]),
+        ("force: yes\n", ["line 1", "'force'", "true or false"]),
+        ("pca: 5\npca: 6\n", ["line 2", "'pca'", "line 1"]),
+        ("- pca\n", ["line 1", "mapping"]),
+        ("pca: 5\n\tblock: 3\n", ["line 2"]),
+        ("config: x.yaml\n", ["line 1", "'config'"]),
+        ("verbose: true\n", ["line 1", "'verbose'"]),
+        ("pca: 5\n---\npca: 6\n", ["line 2", "document"]),
+        ("gate: 0.5\n", ["'--gate'", "at least 1"]),
+    ]
+    for text, words in cases:
+        file.write_text(text)
+        words = words if "--gate" in words[0] else [str(file), *words]
+        t.fails(2, words, "params", "--config", file, ranks=1)
+    file.write_text(cases[0][0])
+    t.fails(2, ["line 2"], "params", "--config", file, ranks=3)
+    t.fails(2, ["nowhere.yaml"], "params", "--config", "nowhere.yaml", ranks=3)
+    t.fails(2, [str(folder)], "params", "--config", folder)
+
+
+def check_wrong_usage():
+    files = ["in.h5ad", "out.h5ad", "--batch", "b"]
+    cases = [
+        ([], ["command"]),
+        (["correkt"], ["'correkt'"]),
+        (["correct"], ["input"]),
+        (["correct", "in.h5ad"], ["output"]),
+        (["correct", "in.h5ad", "out.h5ad"], ["'--batch'"]),
+        (["correct", *files, "third"], ["'third'"]),
+        (["correct", *files, "--neighbours", 5], ["'--neighbors'"]),
+        (["correct", *files, "--quux", 5], ["'--quux'"]),
+        (["correct", *files, "-x"], ["'-x'"]),
+        (["correct", *files, "--pca"], ["'--pca'", "value"]),
+        (["correct", *files, "--pca", "--force"], ["'--pca'", "value"]),
+        (["correct", *files, "--neighbors", 0], ["'--neighbors'", "'0'"]),
+        (["correct", *files, "--neighbors", -3], ["'--neighbors'", "'-3'"]),
+        (["correct", *files, "--neighbors", "0%"], ["'--neighbors'"]),
+        (["correct", *files, "--neighbors", "nan%"], ["'--neighbors'"]),
+        (["correct", *files, "--gate", 0.5], ["'--gate'"]),
+        (["correct", *files, "--clip", 0], ["'--clip'"]),
+        (["correct", *files, "--clip", "inf"], ["'--clip'"]),
+        (["correct", *files, "--patience", 0], ["'--patience'"]),
+        (["correct", *files, "--block", 0], ["'--block'"]),
+        (["correct", *files, "--block", 4096], ["'--block'"]),
+        (["correct", *files, "--passes", 0], ["'--passes'"]),
+        (["correct", *files, "--threads", 0], ["'--threads'"]),
+        (["correct", *files, "--seed", -1], ["'--seed'"]),
+        (["correct", *files, "--seed", 2**64], ["'--seed'"]),
+        (["correct", *files, "--memory-per-rank", "lots"],
+         ["'--memory-per-rank'"]),
+        (["correct", *files, "--scale", "x"], ["'--scale'"]),
+        (["correct", *files, "--force=maybe"], ["'--force'"]),
+        (["correct", *files, "--batch="], ["'--batch'"]),
+        (["correct", *files, "-v", "-q"], ["'-v'", "'-q'"]),
+        (["correct", *files, "--estimator", "nystrom", "--correction",
+          "residual"], ["nystrom"]),
+        (["info"], ["FILE"]),
+    ]
+    for args, words in cases:
+        run = alone(*args)
+        t.check(run.returncode == 2 and run.stderr.count("\n") == 1
+                and run.stderr.startswith("balans: usage error: ")
+                and all(w in run.stderr for w in words) and not run.stdout,
+                f"{args}: {run}")
+    t.fails(2, ["usage error on rank 0"], "correct", *files, "--neighbors", 0,
+            ranks=3)
+
+
+with tempfile.TemporaryDirectory() as name:
+    check_help()
+    check_params(pathlib.Path(name))
+    check_values(pathlib.Path(name))
+    check_wrong_files(pathlib.Path(name))
+    check_wrong_usage()
+t.end()

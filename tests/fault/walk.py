@@ -1,0 +1,75 @@
+"""Makes a run fail at every fault point on every rank in turn.
+
+usage: walk.py PROGRAM DEMO LAUNCHER...
+
+Each run must end by itself with exit code 1, exactly one line on stderr that
+names the rank and the point, and no output file, whole or partial.  The points
+come from the program, so that none is forgotten.
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+TIMEOUT = 60
+
+
+def points_of(program):
+    run = subprocess.run([program, "params", "--faults"], capture_output=True,
+                         text=True, timeout=TIMEOUT, check=True)
+    return run.stdout.split()
+
+
+def expected(point, rank, size):
+    where = f" on rank {rank}" if size > 1 else ""
+    return f"balans: i/o error{where}: failure on demand at '{point}'"
+
+
+def fail_once(program, launch, folder, point, rank, size):
+    """What is wrong with this run, or nothing."""
+    try:
+        run = subprocess.run(
+            [*launch, str(size), program, "correct", str(folder / "in.h5ad"),
+             str(folder / "out.h5ad"), "--batch", "batch", "--pca", "5",
+             "--quiet"],
+            capture_output=True, text=True, timeout=TIMEOUT,
+            env={**os.environ, "BAL_FAULT": f"{point}:{rank}"})
+    except subprocess.TimeoutExpired:
+        return f"no end within {TIMEOUT} s"
+    wrong = []
+    if run.returncode != 1:
+        wrong.append(f"exit code {run.returncode}")
+    if run.stderr.rstrip("\n") != expected(point, rank, size):
+        wrong.append(f"stderr: {run.stderr!r}")
+    if run.stdout:
+        wrong.append(f"stdout: {run.stdout!r}")
+    left = sorted(p.name for p in folder.iterdir() if p.name != "in.h5ad")
+    if left:
+        wrong.append(f"left behind: {left}")
+        for name in left:
+            (folder / name).unlink()
+    return "; ".join(wrong)
+
+
+def main():
+    program, demo, launch = sys.argv[1], sys.argv[2], sys.argv[3:]
+    bad = runs = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        subprocess.run([demo, "make", str(folder / "in.h5ad"), "600", "20"],
+                       check=True, stdout=subprocess.DEVNULL)
+        for point in points_of(program):
+            for size in (1, 2, 3, 4):
+                for rank in range(size):
+                    wrong = fail_once(program, launch, folder, point, rank, size)
+                    runs += 1
+                    if wrong:
+                        bad += 1
+                        print(f"{point} on rank {rank} of {size}: {wrong}")
+    print(f"{runs} runs, {bad} wrong")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
