@@ -3,8 +3,8 @@
  * Clusters live in q = min(20, ceil(d / 2)) hidden dimensions and come in about
  * sqrt(K) families: the hidden place of cluster c of family f is
  *     h_c = sqrt(1 - a) g_f + sqrt(a) g_c,
- * and its mean is mu_c = M A h_c / sqrt(q) with a loading matrix A [d, q]; all g
- * and A are standard normal.  A point of cluster c is
+ * and its mean is mu_c = M A h_c / sqrt(q), M = 1 + 3 sqrt(10 / max(d, 10)), with
+ * a loading matrix A [d, q]; all g and A are standard normal.  A point of cluster c is
  *     t = mu_c + s_c (g + v u_c),
  * s_c the spread of the cluster, u_c [d] a direction of its own, v one normal
  * number for the point and g [d] one for each feature.  Batch b measures
@@ -57,12 +57,12 @@ enum {
 
 enum { HIDDEN_MOST = 20, SHIFT_HIDDEN_MOST = 10 };
 
-static const double mean_size = 3.0;     /* M */
-static const double own_share = 0.25;    /* a */
-static const double stretch_size = 0.5;  /* of u_c, against g */
+static const double mean_least = 1.0, mean_more = 3.0; /* M */
+static const double own_share = 0.35;                  /* a */
+static const double stretch_size = 0.5;                /* of u_c, against g */
 static const double spread_range = 0.15; /* s_c: of its logarithm */
 static const double weight_range = 0.6;  /* of the logarithm of the weights */
-static const double shift_size = 2.0;    /* S */
+static const double shift_size = 1.5;    /* S */
 static const double scale_range = 0.15;  /* of the logarithm */
 static const double noise_size = 0.4, noise_range = 0.3;
 static const double accident_size = 30.0;
@@ -120,6 +120,13 @@ static bal_size hidden(const bal_mixture_params *par)
     return half < HIDDEN_MOST ? half : HIDDEN_MOST;
 }
 
+/* Distances grow with the root of d by themselves. */
+static double mean_size(const bal_mixture_params *par)
+{
+    return mean_least +
+           mean_more * sqrt(10.0 / (double)(par->d > 10 ? par->d : 10));
+}
+
 static bal_size families(const bal_mixture_params *par)
 {
     return (bal_size)ceil(sqrt((double)par->clusters));
@@ -157,8 +164,7 @@ static void draw_place(const bal_mixture_params *par, bal_size c, bal_size q,
     normal_vector(par, DRAW_FAMILY, c % families(par), place, q);
     normal_vector(par, DRAW_PLACE, c, own, q);
     for (bal_size i = 0; i < q; i++)
-        place[i] =
-            sqrt(1 - own_share) * place[i] + sqrt(own_share) * own[i];
+        place[i] = sqrt(1 - own_share) * place[i] + sqrt(own_share) * own[i];
 }
 
 static bal_status draw_clusters(bal_mixture *m)
@@ -170,7 +176,7 @@ static bal_status draw_clusters(bal_mixture *m)
 
     for (bal_size c = 0; c < par->clusters && !bal_failed(st); c++) {
         draw_place(par, c, q, place);
-        unfold(loading, place, q, mean_size, m->mean + c * d, d);
+        unfold(loading, place, q, mean_size(par), m->mean + c * d, d);
         for (bal_size j = 0; j < d; j++) {
             if (j % 4 == 0)
                 normals(par, DRAW_STRETCH, j / 4, c, four);
@@ -359,8 +365,7 @@ bal_point bal_mixture_point(const bal_mixture *m, bal_gidx index)
     bal_size b = (bal_size)bal_rng_below(draw(par, DRAW_POINT, 0, index),
                                          (uint64_t)par->batches);
     const uint64_t *upto = m->upto + b * kept;
-    uint64_t r =
-        bal_rng_below(draw(par, DRAW_POINT, 1, index), upto[kept - 1]);
+    uint64_t r = bal_rng_below(draw(par, DRAW_POINT, 1, index), upto[kept - 1]);
     uint64_t wild = draw(par, DRAW_WILD, 0, index);
 
     return (bal_point){
@@ -397,8 +402,8 @@ void bal_mixture_values(const bal_mixture *m, const bal_point *p, float *x,
             normals(&m->par, DRAW_SPREAD, j / 4, p->index, own);
             normals(&m->par, DRAW_NOISE, j / 4, p->index, added);
         }
-        double t = m->mean[c + j] +
-                   spread * (own[j % 4] + along * m->stretch[c + j]);
+        double t =
+            m->mean[c + j] + spread * (own[j % 4] + along * m->stretch[c + j]);
         x[j] = (float)(m->shift[b + j] + m->scale[b + j] * t +
                        noise * added[j % 4]);
         if (truth != NULL)

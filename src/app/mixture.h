@@ -44,8 +44,7 @@ bal_size bal_mixture_lacking(const bal_mixture_params *par);
 /** Draws what clusters and batches are like.  Local, and the same on every
  *  rank.  Fails with BAL_ENOMEM.
  *  Cost: 12 d (clusters + batches) + 12 batches kept bytes. */
-bal_status bal_mixture_create(const bal_mixture_params *par,
-                              bal_mixture **out);
+bal_status bal_mixture_create(const bal_mixture_params *par, bal_mixture **out);
 
 /** Local; NULL is fine. */
 void bal_mixture_destroy(bal_mixture **m);

@@ -294,8 +294,8 @@ static bal_verdict write_all(job *j)
     for (bal_size p = 0; p < j->panels; p++) {
         bal_size from = p * j->panel < j->m ? p * j->panel : j->m;
         bal_size left = j->m - from;
-        BAL_TRY(write_panel(j, j->first + from,
-                            left < j->panel ? left : j->panel));
+        BAL_TRY(
+            write_panel(j, j->first + from, left < j->panel ? left : j->panel));
         bal_progress("write: %.0f %%",
                      100.0 * (double)(p + 1) / (double)j->panels);
     }

@@ -78,31 +78,31 @@ static hid_t access_list(bal_h5_mode mode, const bal_comm *c)
 }
 
 /* Without the times of the root group, equal content is equal bytes. */
-static hid_t create_file(const char *path, hid_t fapl)
+static hid_t creation_list(void)
 {
-    hid_t fcpl = H5Pcreate(H5P_FILE_CREATE), file;
+    hid_t fcpl = H5Pcreate(H5P_FILE_CREATE);
 
     H5Pset_obj_track_times(fcpl, false);
-    file = H5Fcreate(path, H5F_ACC_EXCL, fcpl, fapl);
-    H5Pclose(fcpl);
-    return file;
+    return fcpl;
 }
 
 bal_status bal_h5_open(const char *path, bal_h5_mode mode, const bal_comm *c,
                        hid_t *out)
 {
     char reason[BAL_H5_TEXT_MAX];
-    hid_t fapl;
+    hid_t fapl, fcpl;
 
     bal_h5_init();
     fapl = access_list(mode, c);
+    fcpl = creation_list();
     if (mode == BAL_H5_CREATE)
-        *out = create_file(path, fapl);
+        *out = H5Fcreate(path, H5F_ACC_EXCL, fcpl, fapl);
     else
         *out = H5Fopen(
             path, mode == BAL_H5_READ ? H5F_ACC_RDONLY : H5F_ACC_RDWR, fapl);
     if (*out < 0)
         bal_h5_reason(reason, sizeof reason);
+    H5Pclose(fcpl);
     H5Pclose(fapl);
     if (*out >= 0)
         return BAL_OK;
@@ -136,8 +136,7 @@ bool bal_h5_has(hid_t loc, const char *path)
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (strcmp(part, ".") == 0 ||
-            H5Lexists(loc, part, H5P_DEFAULT) <= 0 ||
+        if (strcmp(part, ".") == 0 || H5Lexists(loc, part, H5P_DEFAULT) <= 0 ||
             H5Oexists_by_name(loc, part, H5P_DEFAULT) <= 0)
             return false;
     }

@@ -161,8 +161,8 @@ bal_status bal_h5_set_list(hid_t object, const char *name,
     return st;
 }
 
-bal_status bal_h5_set_ints(hid_t object, const char *name,
-                           const int64_t *value, bal_size count)
+bal_status bal_h5_set_ints(hid_t object, const char *name, const int64_t *value,
+                           bal_size count)
 {
     hid_t space = H5Screate_simple(1, &(hsize_t){(hsize_t)count}, NULL);
     bal_status st = set(object, name, H5T_NATIVE_INT64, space, value);
@@ -176,8 +176,9 @@ bal_status bal_h5_set_encoding(hid_t object, const char *type,
 {
     bal_status st = bal_h5_set_text(object, "encoding-type", type);
 
-    return bal_failed(st) ? st
-                          : bal_h5_set_text(object, "encoding-version", version);
+    return bal_failed(st)
+               ? st
+               : bal_h5_set_text(object, "encoding-version", version);
 }
 
 typedef struct copying {

@@ -125,8 +125,8 @@ bal_status bal_h5_read_texts(hid_t dataset, bal_gidx first, bal_size count,
                        "strings of the input");
     for (bal_size i = 0; i < count && !bal_failed(st); i += most) {
         bal_size now = count - i < most ? count - i : most;
-        st = (bytes > 0 ? take_fixed : take_variable)(
-            dataset, type, first + i, now, room, take, arg);
+        st = (bytes > 0 ? take_fixed : take_variable)(dataset, type, first + i,
+                                                      now, room, take, arg);
     }
     bal_mem_free(&room);
     H5Tclose(type);

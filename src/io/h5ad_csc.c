@@ -29,17 +29,17 @@ typedef struct entry {
 /* What one rank reads, and its buffers. */
 typedef struct turning {
     bal_h5ad *f;
-    int64_t *ptr;      /* [d + 1] */
-    int64_t at, end;   /* entries of this rank still to be sent */
-    bal_size piece;    /* entries it sends in a round */
-    bal_size col;      /* column of entry `at`, or one before it */
-    int64_t *row;      /* [piece] */
-    double *value;     /* [piece] */
-    entry *send;       /* [piece] */
-    bal_size *sent;    /* [ranks] */
-    bal_size *came;    /* [ranks] */
-    bal_size *place;   /* [ranks] */
-    bool counting;     /* the first time */
+    int64_t *ptr;    /* [d + 1] */
+    int64_t at, end; /* entries of this rank still to be sent */
+    bal_size piece;  /* entries it sends in a round */
+    bal_size col;    /* column of entry `at`, or one before it */
+    int64_t *row;    /* [piece] */
+    double *value;   /* [piece] */
+    entry *send;     /* [piece] */
+    bal_size *sent;  /* [ranks] */
+    bal_size *came;  /* [ranks] */
+    bal_size *place; /* [ranks] */
+    bool counting;   /* the first time */
 } turning;
 
 void bal_slab_finish(bal_slab *slab)
@@ -90,8 +90,8 @@ static bal_status prepare(turning *t)
     bal_status st;
 
     f->slab.first = bal_slab_first(f->n, f->comm->rank, f->comm->size);
-    f->slab.m = bal_slab_first(f->n, f->comm->rank + 1, f->comm->size) -
-                f->slab.first;
+    f->slab.m =
+        bal_slab_first(f->n, f->comm->rank + 1, f->comm->size) - f->slab.first;
     t->piece = ROUND / size > LEAST ? ROUND / size : LEAST;
     if (t->piece > f->info.nnz)
         t->piece = f->info.nnz;

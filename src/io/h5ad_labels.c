@@ -11,23 +11,9 @@
 
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
-#include "balans/base/text.h"
 #include "balans/par/agree.h"
 #include "balans/par/layout.h"
 #include "h5ad_internal.h"
-
-/* Where the parts of a column are, as paths in the file; "" for none. */
-typedef struct column {
-    char values[BAL_H5_PATH_MAX]; /* or codes, where there are categories */
-    char mask[BAL_H5_PATH_MAX];
-    char categories[BAL_H5_PATH_MAX];
-} column;
-
-/* The request, for messages. */
-typedef struct request {
-    const bal_h5ad *f;
-    const char *column, *what;
-} request;
 
 /* Values seen so far, and where to find them. */
 typedef struct table {
@@ -38,182 +24,12 @@ typedef struct table {
     bal_gidx first;
 } table;
 
-static bal_status refuse(const request *q, const char *why)
-{
-    return BAL_FAIL(BAL_EINPUT, "cannot use '%s', %s column '%s': %s",
-                    q->f->path, q->what, q->column, why);
-}
-
-static bal_status missing(const request *q, bal_gidx row)
+static bal_status missing(const bal_request *q, bal_gidx row)
 {
     return BAL_FAIL(BAL_EINPUT,
                     "cannot use '%s', %s column '%s': row %lld has no value; "
                     "fill in or remove such rows",
                     q->f->path, q->what, q->column, (long long)row);
-}
-
-/* ---- How the column is encoded, on rank 0 ---- */
-
-bal_status bal_h5ad_list_columns(hid_t obs, bal_h5_list *list)
-{
-    bal_h5_list member = {0};
-    bal_status st = bal_h5_get_list(obs, "column-order", list);
-
-    if (!bal_failed(st) && list->count == 0)
-        st = bal_h5_members(obs, &member);
-    for (bal_size i = 0; i < member.count && !bal_failed(st); i++)
-        if (strcmp(member.item[i], "__categories") != 0)
-            st = bal_h5_list_add(list, member.item[i]);
-    bal_h5_list_free(&member);
-    return st;
-}
-
-static bal_status not_found(const request *q, hid_t obs)
-{
-    char text[BAL_ERROR_TEXT_MAX / 2];
-    bal_h5_list list = {0};
-    bal_status st = bal_h5ad_list_columns(obs, &list);
-
-    if (!bal_failed(st))
-        st = BAL_FAIL(BAL_EINPUT,
-                      "%s column '%s' not found in '%s'; obs has: %s", q->what,
-                      q->column, q->f->path,
-                      bal_join(text, sizeof text, list.item, list.count));
-    bal_h5_list_free(&list);
-    return st;
-}
-
-/* anndata 0.7: the codes carry a reference to their categories. */
-static void follow_reference(hid_t codes, const char *name, char *path)
-{
-    hobj_ref_t ref;
-    hid_t a = H5Aopen(codes, "categories", H5P_DEFAULT);
-    hid_t type = a >= 0 ? H5Aget_type(a) : H5I_INVALID_HID;
-    ssize_t len = 0;
-
-    if (type >= 0 && H5Tequal(type, H5T_STD_REF_OBJ) > 0 &&
-        H5Aread(a, type, &ref) >= 0)
-        len = H5Rget_name(codes, H5R_OBJECT, &ref, path, BAL_H5_PATH_MAX);
-    if (len > 0 && len < BAL_H5_PATH_MAX)
-        memmove(path, path + 1, strlen(path));
-    else
-        snprintf(path, BAL_H5_PATH_MAX, "obs/__categories/%s", name);
-    bal_h5_close(&type);
-    bal_h5_close(&a);
-}
-
-static void find_parts(hid_t object, const request *q, column *col)
-{
-    char base[BAL_H5_PATH_MAX - 32];
-
-    snprintf(base, sizeof base, "obs/%s", q->column);
-    if (bal_h5_is(object, H5I_DATASET)) {
-        snprintf(col->values, sizeof col->values, "%s", base);
-        if (H5Aexists(object, "categories") > 0)
-            follow_reference(object, q->column, col->categories);
-        return;
-    }
-    if (bal_h5_has(object, "codes") && bal_h5_has(object, "categories")) {
-        snprintf(col->values, sizeof col->values, "%s/codes", base);
-        snprintf(col->categories, sizeof col->categories, "%s/categories",
-                 base);
-    } else if (bal_h5_has(object, "values")) {
-        snprintf(col->values, sizeof col->values, "%s/values", base);
-        if (bal_h5_has(object, "mask"))
-            snprintf(col->mask, sizeof col->mask, "%s/mask", base);
-    }
-}
-
-/* Fails unless a part is a vector (of `n` elements, if n >= 0) that can be
- * read. */
-static bal_status check_part(hid_t file, const request *q, const char *path,
-                             bal_size n, H5T_class_t *class)
-{
-    bal_size dims[2];
-    size_t bytes;
-    hid_t part = bal_h5_find(file, path);
-    bal_status st = BAL_OK;
-
-    *class = H5T_NO_CLASS;
-    if (bal_h5_dims(part, dims) != 1)
-        st = refuse(q, "it is not a vector of values");
-    else if (n >= 0 && dims[0] != n)
-        st = refuse(q, "its length is not that of obs");
-    else
-        st = bal_h5ad_check_filters(part);
-    if (!bal_failed(st))
-        *class = bal_h5_class(part, &bytes);
-    bal_h5_close(&part);
-    return st;
-}
-
-static bool names_groups(H5T_class_t class)
-{
-    return class == H5T_STRING || class == H5T_INTEGER || class == H5T_ENUM;
-}
-
-static bal_status check_parts(hid_t file, const request *q, const column *col)
-{
-    H5T_class_t values, mask, categories;
-    bal_status st;
-
-    BAL_TRY(check_part(file, q, col->values, q->f->n, &values));
-    if (values == H5T_FLOAT)
-        st = refuse(q, "it holds floating-point numbers; store it as strings, "
-                       "integers or a categorical");
-    else if (!names_groups(values) ||
-             (col->categories[0] != '\0' && values != H5T_INTEGER))
-        st = refuse(q, "its values do not name groups");
-    if (bal_failed(st))
-        return st;
-    if (col->mask[0] != '\0')
-        BAL_TRY(check_part(file, q, col->mask, q->f->n, &mask));
-    if (col->categories[0] != '\0') {
-        BAL_TRY(check_part(file, q, col->categories, -1, &categories));
-        if (!names_groups(categories) && categories != H5T_FLOAT)
-            st = refuse(q, "its categories are neither text nor numbers");
-    }
-done:
-    return st;
-}
-
-/* Categories that may be missing are a group, too. */
-static void enter_categories(hid_t file, column *col)
-{
-    hid_t object = bal_h5_find(file, col->categories);
-    size_t len = strlen(col->categories);
-
-    if (bal_h5_is(object, H5I_GROUP))
-        snprintf(col->categories + len, sizeof col->categories - len,
-                 "/values");
-    bal_h5_close(&object);
-}
-
-static bal_status look(const request *q, column *col)
-{
-    hid_t file, obs = H5I_INVALID_HID, object = H5I_INVALID_HID;
-    bal_status st = bal_h5_open(q->f->path, BAL_H5_READ, NULL, &file);
-
-    if (bal_failed(st))
-        return st;
-    obs = bal_h5_find(file, "obs");
-    if (strlen(q->column) < BAL_H5_PATH_MAX - 64)
-        object = bal_h5_find(obs, q->column);
-    if (object < 0) {
-        st = not_found(q, obs);
-    } else if (q->f->n == 0) {
-        st = refuse(q, "obs has no rows");
-    } else {
-        find_parts(object, q, col);
-        if (col->categories[0] != '\0')
-            enter_categories(file, col);
-        st = col->values[0] != '\0' ? check_parts(file, q, col)
-                                    : refuse(q, "it is not a column");
-    }
-    bal_h5_close(&object);
-    bal_h5_close(&obs);
-    bal_h5_close(&file);
-    return st;
 }
 
 /* ---- A table of values ---- */
@@ -231,8 +47,7 @@ static int32_t *find_slot(const table *t, const char *s)
 {
     bal_size mask = t->slots - 1, at = hash(s) & mask;
 
-    while (t->slot[at] != 0 &&
-           strcmp(t->names.item[t->slot[at] - 1], s) != 0)
+    while (t->slot[at] != 0 && strcmp(t->names.item[t->slot[at] - 1], s) != 0)
         at = (at + 1) & mask;
     return &t->slot[at];
 }
@@ -345,8 +160,7 @@ static bal_status list_integers(hid_t dataset, bal_size count, bool is_bool,
     BAL_TRY(bal_h5_read(dataset, H5T_NATIVE_INT64, 0, count, value));
     for (bal_size i = 0; i < count; i++) {
         snprintf(text, sizeof text, "%lld", (long long)value[i]);
-        BAL_TRY(
-            bal_h5_list_add(names, is_bool ? bool_name(value[i]) : text));
+        BAL_TRY(bal_h5_list_add(names, is_bool ? bool_name(value[i]) : text));
     }
 done:
     bal_free(&value);
@@ -359,7 +173,7 @@ static bal_status take_category(void *arg, bal_gidx i, const char *s)
     return bal_h5_list_add(arg, s);
 }
 
-static bal_status read_categories(const bal_h5ad *f, const column *col,
+static bal_status read_categories(const bal_h5ad *f, const bal_column *col,
                                   bal_h5_list *names, bool *numeric)
 {
     bal_size dims[2];
@@ -382,17 +196,17 @@ static bal_status read_categories(const bal_h5ad *f, const column *col,
     return st;
 }
 
-static bal_status read_codes(const request *q, hid_t dataset, bal_size m,
+static bal_status read_codes(const bal_request *q, hid_t dataset, bal_size m,
                              table *t)
 {
-    bal_status st = bal_h5_read(dataset, H5T_NATIVE_INT32, t->first, m,
-                                t->code);
+    bal_status st =
+        bal_h5_read(dataset, H5T_NATIVE_INT32, t->first, m, t->code);
 
     for (bal_size i = 0; i < m && !bal_failed(st); i++) {
         if (t->code[i] < 0)
             st = missing(q, t->first + i);
         else if (t->code[i] >= t->names.count)
-            st = refuse(q, "a code has no category");
+            st = bal_column_refuse(q, "a code has no category");
     }
     return st;
 }
@@ -424,7 +238,7 @@ done:
     return st;
 }
 
-static bal_status check_mask(const request *q, const column *col,
+static bal_status check_mask(const bal_request *q, const bal_column *col,
                              bal_gidx first, bal_size m)
 {
     signed char *mask = NULL;
@@ -433,7 +247,7 @@ static bal_status check_mask(const request *q, const column *col,
     bal_status st = BAL_OK;
 
     if (type < 0 || H5Tget_size(type) != 1) {
-        st = refuse(q, "its mask is not a vector of booleans");
+        st = bal_column_refuse(q, "its mask is not a vector of booleans");
     } else {
         BAL_TRY(bal_alloc(&mask, m, "a column of obs"));
         BAL_TRY(bal_h5_read(dataset, type, first, m, mask));
@@ -448,15 +262,15 @@ done:
     return st;
 }
 
-static bal_status read_values(const request *q, const column *col, bal_size m,
-                              table *t, bool *numeric)
+static bal_status read_values(const bal_request *q, const bal_column *col,
+                              bal_size m, table *t, bool *numeric)
 {
     size_t bytes;
     hid_t dataset = bal_h5_find(q->f->file, col->values);
     bal_status st;
 
     if (dataset < 0)
-        return refuse(q, "it cannot be opened");
+        return bal_column_refuse(q, "it cannot be opened");
     H5T_class_t class = bal_h5_class(dataset, &bytes);
     if (col->categories[0] != '\0') {
         st = read_codes(q, dataset, m, t);
@@ -474,8 +288,8 @@ static bal_status read_values(const request *q, const column *col, bal_size m,
     return st;
 }
 
-static bal_status read_slab(const request *q, const column *col, bal_size m,
-                            table *t, bool *numeric)
+static bal_status read_slab(const bal_request *q, const bal_column *col,
+                            bal_size m, table *t, bool *numeric)
 {
     bal_status st;
 
@@ -495,8 +309,8 @@ bal_verdict bal_h5ad_labels(bal_h5ad *f, const char *name, const char *what,
 {
     char title[BAL_H5_TEXT_MAX];
     bal_comm *c = f->comm;
-    request q = {f, name, what};
-    column col = {{0}, {0}, {0}};
+    bal_request q = {f, name, what};
+    bal_column col = {{0}, {0}, {0}};
     table t = {.first = bal_slab_first(f->n, c->rank, c->size)};
     bal_size m = bal_slab_first(f->n, c->rank + 1, c->size) - t.first;
     bool numeric = false;
@@ -504,7 +318,7 @@ bal_verdict bal_h5ad_labels(bal_h5ad *f, const char *name, const char *what,
 
     *out = NULL;
     snprintf(title, sizeof title, "%s column '%s'", what, name);
-    BAL_TRY(bal_agree(c, c->rank == 0 ? look(&q, &col) : BAL_OK));
+    BAL_TRY(bal_agree(c, c->rank == 0 ? bal_column_look(&q, &col) : BAL_OK));
     bal_comm_bcast(c, &col, sizeof col, 0);
     BAL_TRY(bal_agree(c, read_slab(&q, &col, m, &t, &numeric)));
     bal_comm_count_io(c, m * (bal_size)sizeof *t.code);

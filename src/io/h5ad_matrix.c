@@ -15,10 +15,16 @@ static void name_filter(hid_t dcpl, unsigned i, char *name, size_t size,
         H5Z_filter_t id;
         const char *name;
     } known[] = {
-        {H5Z_FILTER_DEFLATE, "gzip"}, {H5Z_FILTER_SHUFFLE, "shuffle"},
-        {H5Z_FILTER_FLETCHER32, "fletcher32"}, {H5Z_FILTER_SZIP, "szip"},
-        {32000, "lzf"}, {32001, "blosc"}, {32004, "lz4"},
-        {32008, "bitshuffle"}, {32015, "zstd"}, {32026, "blosc2"},
+        {H5Z_FILTER_DEFLATE, "gzip"},
+        {H5Z_FILTER_SHUFFLE, "shuffle"},
+        {H5Z_FILTER_FLETCHER32, "fletcher32"},
+        {H5Z_FILTER_SZIP, "szip"},
+        {32000, "lzf"},
+        {32001, "blosc"},
+        {32004, "lz4"},
+        {32008, "bitshuffle"},
+        {32015, "zstd"},
+        {32026, "blosc2"},
     };
     unsigned flags, config;
     size_t values = 0;
@@ -279,9 +285,9 @@ static bal_status not_found(hid_t file, const char *path, const char *name)
     bal_status st = list_matrices(file, &list);
 
     if (!bal_failed(st))
-        st = BAL_FAIL(BAL_EINPUT, "matrix '%s' not found in '%s', which has: %s",
-                      name, path,
-                      bal_join(text, sizeof text, list.item, list.count));
+        st = BAL_FAIL(BAL_EINPUT,
+                      "matrix '%s' not found in '%s', which has: %s", name,
+                      path, bal_join(text, sizeof text, list.item, list.count));
     bal_h5_list_free(&list);
     return st;
 }
@@ -387,8 +393,8 @@ static bal_status look_all(const bal_h5ad *f, char **text, int64_t *bytes)
     BAL_TRY(bal_alloc(text, room, "names of matrices"));
     for (bal_size i = 0; i < list.count; i++) {
         if (strlen(list.item[i]) >= sizeof info.name ||
-            bal_failed(bal_h5ad_inspect(file, f->path, f->n, list.item[i],
-                                        &info))) {
+            bal_failed(
+                bal_h5ad_inspect(file, f->path, f->n, list.item[i], &info))) {
             bal_error_clear();
             continue;
         }

@@ -22,7 +22,7 @@ struct bal_h5ad_out {
     char *path, *partial, *folder;
     bool force;
     hid_t file;
-    hid_t array;    /* the latest array written to */
+    hid_t array; /* the latest array written to */
     char *array_path;
 };
 
@@ -42,8 +42,7 @@ static bal_status folder_of(const char *path, char **out)
 static bal_status with_suffix(const char *path, char **out)
 {
     size_t len = strlen(path);
-    bal_status st =
-        bal_alloc(out, (bal_size)(len + sizeof suffix), "a path");
+    bal_status st = bal_alloc(out, (bal_size)(len + sizeof suffix), "a path");
 
     if (!bal_failed(st)) {
         memcpy(*out, path, len);
@@ -174,8 +173,7 @@ static bal_status close_file(hid_t *file, const char *path)
 /* By rank 0. */
 static bal_status create_alone(const bal_h5ad_out *o, const bal_out_plan *plan)
 {
-    const char *input =
-        plan->input != NULL ? bal_h5ad_path(plan->input) : NULL;
+    const char *input = plan->input != NULL ? bal_h5ad_path(plan->input) : NULL;
     hid_t file = H5I_INVALID_HID;
     bal_status st, closed;
 

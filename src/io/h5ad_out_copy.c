@@ -2,7 +2,7 @@
  *
  * Elements are copied whole by H5Ocopy(), which moves chunks as they are
  * stored.  A group is gone through member by member only where something in it
- * is replaced. */
+ * is replaced, or where H5Ocopy() cannot be trusted with it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -58,15 +58,54 @@ static bool holds_skipped(const bal_out_plan *plan, const char *path)
     return false;
 }
 
+/* H5Ocopy() of HDF5 1.10 jumps to address 0 when an object has strings among
+ * attributes that are stored densely, outside its header: more than 8 of them,
+ * or one of nearly 64 KiB.  The attributes of such objects are copied here. */
+static herr_t judge_attribute(hid_t object, const char *name,
+                              const H5A_info_t *info, void *arg)
+{
+    enum { MOST = 8, LARGE = 1 << 15 };
+    int *count = arg;
+
+    (void)object;
+    (void)name;
+    return ++*count >= MOST || info->data_size >= LARGE;
+}
+
+static bool has_dense(hid_t object)
+{
+    int count = 0;
+
+    return H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_NATIVE, NULL,
+                       judge_attribute, &count) > 0;
+}
+
+/* Whether there are such objects at or below `path`. */
+static bal_status find_dense(hid_t from, const char *path, bool *found)
+{
+    hid_t object = bal_h5_find(from, path);
+    bal_h5_list member = {0};
+    bal_status st = BAL_OK;
+
+    *found = object >= 0 && has_dense(object);
+    if (!*found && bal_h5_is(object, H5I_GROUP))
+        st = bal_h5_members(object, &member);
+    for (bal_size i = 0; i < member.count && !*found && !bal_failed(st); i++)
+        st = find_dense(object, member.item[i], found);
+    bal_h5_list_free(&member);
+    bal_h5_close(&object);
+    return st;
+}
+
 /* Links of all kinds become what they lead to.  References inside an element
  * are followed, or the categories of anndata 0.7 would be lost. */
-static bal_status copy_element(hid_t from, const char *path, hid_t to,
-                               const char *as)
+static bal_status copy_object(hid_t from, const char *path, hid_t to,
+                              const char *as, unsigned flags)
 {
     hid_t ocpypl = H5Pcreate(H5P_OBJECT_COPY);
     bal_status st = BAL_OK;
 
-    H5Pset_copy_object(ocpypl, H5O_COPY_EXPAND_REFERENCE_FLAG |
+    H5Pset_copy_object(ocpypl, flags | H5O_COPY_EXPAND_REFERENCE_FLAG |
                                    H5O_COPY_EXPAND_SOFT_LINK_FLAG |
                                    H5O_COPY_EXPAND_EXT_LINK_FLAG);
     if (H5Ocopy(from, path, to, as, ocpypl, H5P_DEFAULT) < 0) {
@@ -80,10 +119,72 @@ static bal_status copy_element(hid_t from, const char *path, hid_t to,
     return st;
 }
 
+/* A dataset with dense attributes. */
+static bal_status copy_dataset(hid_t from, const char *path, hid_t to,
+                               const char *as)
+{
+    hid_t old = bal_h5_find(from, path), fresh = H5I_INVALID_HID;
+    bal_status st = copy_object(from, path, to, as, H5O_COPY_WITHOUT_ATTR_FLAG);
+
+    if (!bal_failed(st)) {
+        fresh = bal_h5_find(to, as);
+        st = bal_h5_copy_attributes(old, fresh, NULL);
+    }
+    bal_h5_close(&fresh);
+    bal_h5_close(&old);
+    return st;
+}
+
+static bool is_group(hid_t file, const char *path)
+{
+    hid_t object = bal_h5_find(file, path);
+    bool yes = bal_h5_is(object, H5I_GROUP);
+
+    bal_h5_close(&object);
+    return yes;
+}
+
+static bal_status copy_members(const bal_out_plan *plan, hid_t from,
+                               const char *prefix, hid_t to, const char *as);
+
+/* A group, member by member: some are replaced, or something has dense
+ * attributes.  All attributes but the one named `but`. */
+static bal_status copy_inside(const bal_out_plan *plan, hid_t from,
+                              const char *path, hid_t to, const char *as,
+                              const char *but)
+{
+    hid_t old = bal_h5_find(from, path), group = H5I_INVALID_HID;
+    bal_status st;
+
+    BAL_TRY(bal_h5_make_group(to, as, &group));
+    BAL_TRY(bal_h5_copy_attributes(old, group, but));
+    BAL_TRY(copy_members(plan, from, path, to, as));
+done:
+    bal_h5_close(&group);
+    bal_h5_close(&old);
+    return st;
+}
+
+/* `plan` is NULL where nothing is replaced. */
+static bal_status copy_element(const bal_out_plan *plan, hid_t from,
+                               const char *path, hid_t to, const char *as)
+{
+    bool dense;
+    bal_status st = find_dense(from, path, &dense);
+
+    if (bal_failed(st))
+        return st;
+    if (is_group(from, path) &&
+        (dense || (plan != NULL && holds_skipped(plan, path))))
+        return copy_inside(plan, from, path, to, as, NULL);
+    return dense ? copy_dataset(from, path, to, as)
+                 : copy_object(from, path, to, as, 0);
+}
+
 /* obs gets a new column-order, which may be larger than a group made by an old
- * library can hold.  So its members are moved into a new group; a group keeps
- * the identity of what is linked to it, and references stay right. */
-static bal_status copy_obs(const bal_out_plan *plan, hid_t from, hid_t to)
+ * library can hold.  So its members are moved into a new group; an object keeps
+ * its identity when links to it change, and references stay right. */
+static bal_status move_obs(const bal_out_plan *plan, hid_t from, hid_t to)
 {
     static const char aside[] = "obs.balans";
     char path[BAL_H5_PATH_MAX];
@@ -91,7 +192,7 @@ static bal_status copy_obs(const bal_out_plan *plan, hid_t from, hid_t to)
     hid_t old = H5I_INVALID_HID, group = H5I_INVALID_HID;
     bal_status st;
 
-    BAL_TRY(copy_element(from, "obs", to, aside));
+    BAL_TRY(copy_object(from, "obs", to, aside, 0));
     BAL_TRY(bal_h5_make_group(to, "obs", &group));
     old = bal_h5_find(to, aside);
     BAL_TRY(bal_h5_copy_attributes(old, group, "column-order"));
@@ -103,13 +204,23 @@ static bal_status copy_obs(const bal_out_plan *plan, hid_t from, hid_t to)
                     H5P_DEFAULT) < 0)
             BAL_TRY(bal_h5_fail(BAL_EIO, "move a column of", old));
     }
+    H5Ldelete(to, aside, H5P_DEFAULT);
 done:
     bal_h5_list_free(&member);
     bal_h5_close(&old);
     bal_h5_close(&group);
-    if (H5Lexists(to, aside, H5P_DEFAULT) > 0)
-        H5Ldelete(to, aside, H5P_DEFAULT);
     return st;
+}
+
+static bal_status copy_obs(const bal_out_plan *plan, hid_t from, hid_t to)
+{
+    bool dense;
+    bal_status st = find_dense(from, "obs", &dense);
+
+    if (bal_failed(st))
+        return st;
+    return dense ? copy_inside(plan, from, "obs", to, "obs", "column-order")
+                 : move_obs(plan, from, to);
 }
 
 static bal_status append_columns(const bal_out_plan *plan, hid_t from, hid_t to)
@@ -144,62 +255,33 @@ static bool adds_columns(const bal_out_plan *plan)
     return false;
 }
 
-static bal_status copy_members(const bal_out_plan *plan, hid_t from,
-                               const char *prefix, hid_t to);
-
-/* A group of which some member is replaced: its attributes, and its other
- * members one by one. */
-static bal_status copy_inside(const bal_out_plan *plan, hid_t from,
-                              const char *path, hid_t to)
-{
-    hid_t old = bal_h5_find(from, path), group = H5I_INVALID_HID;
-    bal_status st;
-
-    BAL_TRY(bal_h5_make_group(to, path, &group));
-    BAL_TRY(bal_h5_copy_attributes(old, group, NULL));
-    BAL_TRY(copy_members(plan, from, path, to));
-done:
-    bal_h5_close(&group);
-    bal_h5_close(&old);
-    return st;
-}
-
-static bool is_group(hid_t file, const char *path)
-{
-    hid_t object = bal_h5_find(file, path);
-    bool yes = bal_h5_is(object, H5I_GROUP);
-
-    bal_h5_close(&object);
-    return yes;
-}
-
 static bal_status copy_member(const bal_out_plan *plan, hid_t from,
-                              const char *path, hid_t to)
+                              const char *path, hid_t to, const char *as)
 {
-    if (bal_out_skips(plan, path) || !bal_h5_has(from, path))
+    if (!bal_h5_has(from, path) || (plan != NULL && bal_out_skips(plan, path)))
         return BAL_OK;
-    if (strcmp(path, "obs") == 0 && adds_columns(plan)) {
+    if (plan != NULL && strcmp(path, "obs") == 0 && adds_columns(plan)) {
         bal_status st = copy_obs(plan, from, to);
         return bal_failed(st) ? st : append_columns(plan, from, to);
     }
-    if (holds_skipped(plan, path) && is_group(from, path))
-        return copy_inside(plan, from, path, to);
-    return copy_element(from, path, to, path);
+    return copy_element(plan, from, path, to, as);
 }
 
+/* What `prefix` holds of `from`, below `as` of `to`. */
 static bal_status copy_members(const bal_out_plan *plan, hid_t from,
-                               const char *prefix, hid_t to)
+                               const char *prefix, hid_t to, const char *as)
 {
-    char path[BAL_H5_PATH_MAX];
+    char path[BAL_H5_PATH_MAX], target[BAL_H5_PATH_MAX];
+    const char *slash = prefix[0] == '\0' ? "" : "/";
     bal_h5_list member = {0};
     hid_t group = prefix[0] == '\0' ? H5Gopen2(from, "/", H5P_DEFAULT)
                                     : bal_h5_find(from, prefix);
     bal_status st = bal_h5_members(group, &member);
 
     for (bal_size i = 0; i < member.count && !bal_failed(st); i++) {
-        snprintf(path, sizeof path, "%s%s%s", prefix,
-                 prefix[0] == '\0' ? "" : "/", member.item[i]);
-        st = copy_member(plan, from, path, to);
+        snprintf(path, sizeof path, "%s%s%s", prefix, slash, member.item[i]);
+        snprintf(target, sizeof target, "%s%s%s", as, slash, member.item[i]);
+        st = copy_member(plan, from, path, to, target);
     }
     bal_h5_list_free(&member);
     bal_h5_close(&group);
@@ -224,7 +306,7 @@ static bal_status keep(const bal_out_plan *plan, hid_t from, hid_t to)
         if (bal_failed(st))
             return st;
     }
-    return copy_element(from, plan->replace, to, plan->keep_as);
+    return copy_element(NULL, from, plan->replace, to, plan->keep_as);
 }
 
 bal_status bal_out_copy(const bal_out_plan *plan, hid_t to)
@@ -238,7 +320,7 @@ bal_status bal_out_copy(const bal_out_plan *plan, hid_t to)
     root = H5Gopen2(from, "/", H5P_DEFAULT);
     fresh = H5Gopen2(to, "/", H5P_DEFAULT);
     BAL_TRY(bal_h5_copy_attributes(root, fresh, NULL));
-    BAL_TRY(copy_members(plan, from, "", to));
+    BAL_TRY(copy_members(plan, from, "", to, ""));
     if (plan->keep_as != NULL && plan->replace != NULL)
         BAL_TRY(keep(plan, from, to));
 done:

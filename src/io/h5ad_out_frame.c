@@ -105,8 +105,8 @@ done:
 static bal_status set_unordered(hid_t group)
 {
     hid_t type = bal_h5_bool_type(), space = H5Screate(H5S_SCALAR);
-    hid_t a = H5Acreate2(group, "ordered", type, space, H5P_DEFAULT,
-                         H5P_DEFAULT);
+    hid_t a =
+        H5Acreate2(group, "ordered", type, space, H5P_DEFAULT, H5P_DEFAULT);
     bal_status st = BAL_OK;
 
     if (a < 0 || H5Awrite(a, type, &(signed char){0}) < 0)
@@ -120,14 +120,13 @@ static bal_status set_unordered(hid_t group)
 static bal_status write_categories(hid_t group, const bal_categorical *c)
 {
     hid_t type = bal_h5_text_type(), dataset = H5I_INVALID_HID;
-    hid_t space =
-        H5Screate_simple(1, &(hsize_t){(hsize_t)c->categories}, NULL);
+    hid_t space = H5Screate_simple(1, &(hsize_t){(hsize_t)c->categories}, NULL);
     bal_status st;
 
     BAL_TRY(bal_h5_make_dataset(group, "categories", type, space, &dataset));
     BAL_TRY(bal_h5_set_encoding(dataset, "string-array", "0.2.0"));
-    if (c->categories > 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL,
-                                      H5P_DEFAULT, c->category) < 0)
+    if (c->categories > 0 &&
+        H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, c->category) < 0)
         st = bal_h5_fail(BAL_EIO, "write", dataset);
 done:
     bal_h5_close(&dataset);

@@ -109,14 +109,13 @@ static bal_status write_entry(hid_t to, const char *path, const bal_entry *e)
     return BAL_OK;
 }
 
-bal_status bal_out_write_record(hid_t to, const char *path,
-                                const bal_record *r)
+bal_status bal_out_write_record(hid_t to, const char *path, const bal_record *r)
 {
     char below[BAL_H5_PATH_MAX];
     bal_status st = bal_out_make_dicts(to, path);
 
-    for (const bal_entry *e = bal_record_first(r);
-         e != NULL && !bal_failed(st); e = e->next) {
+    for (const bal_entry *e = bal_record_first(r); e != NULL && !bal_failed(st);
+         e = e->next) {
         snprintf(below, sizeof below, "%s/%s", path, e->key);
         st = write_entry(to, below, e);
     }
@@ -202,9 +201,9 @@ static bal_status make_member(hid_t to, const bal_csr_array *a,
 
     snprintf(path, sizeof path, "%s/%s", a->path, name);
     return bal_out_make_array(to, &(bal_array){.path = path,
-                                       .element = element,
-                                       .n = count,
-                                       .is_member = true});
+                                               .element = element,
+                                               .n = count,
+                                               .is_member = true});
 }
 
 static bal_status make_csr(hid_t to, const bal_csr_array *a)

@@ -48,17 +48,20 @@ static bal_status not_finite(const bal_h5ad *f, bal_gidx row, bal_size col,
 
     name_feature(f, col, feature);
     if (isfinite(value))
-        return BAL_FAIL(BAL_EINPUT,
-                        "cannot use '%s', matrix '%s': row %lld, feature %lld%s "
-                        "is %g, which float32 cannot hold",
-                        f->path, f->info.name, (long long)row, (long long)col,
-                        feature, value);
+        return BAL_FAIL(
+            BAL_EINPUT,
+            "cannot use '%s', matrix '%s': row %lld, feature %lld%s "
+            "is %g, which float32 cannot hold",
+            f->path, f->info.name, (long long)row, (long long)col, feature,
+            value);
     return BAL_FAIL(BAL_EINPUT,
                     "cannot use '%s', matrix '%s': row %lld, feature %lld%s is "
                     "not finite (%s)",
                     f->path, f->info.name, (long long)row, (long long)col,
                     feature,
-                    isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
+                    isnan(value) ? "nan"
+                    : value > 0  ? "inf"
+                                 : "-inf");
 }
 
 static bal_status read_dense(bal_h5ad *f, bal_gidx first, bal_size count,
@@ -74,8 +77,7 @@ static bal_status read_dense(bal_h5ad *f, bal_gidx first, bal_size count,
         if (isfinite(rows[i]))
             continue;
         st = bal_h5_read_one(f->data, first + i / d, i % d, &value);
-        return bal_failed(st) ? st
-                              : not_finite(f, first + i / d, i % d, value);
+        return bal_failed(st) ? st : not_finite(f, first + i / d, i % d, value);
     }
     return BAL_OK;
 }
@@ -121,9 +123,9 @@ static bal_status fetch(walk *w, int64_t at, bal_size len)
         return BAL_OK;
     }
     st = bal_h5_read(w->f->indices, H5T_NATIVE_INT64, at, len, w->index);
-    return bal_failed(st) ? st
-                          : bal_h5_read(w->f->data, H5T_NATIVE_DOUBLE, at, len,
-                                        w->value);
+    return bal_failed(st)
+               ? st
+               : bal_h5_read(w->f->data, H5T_NATIVE_DOUBLE, at, len, w->value);
 }
 
 static bal_status add_piece(walk *w, int64_t at, bal_size len)

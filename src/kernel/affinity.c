@@ -84,7 +84,8 @@ static int keep_duplicates(float *value, uint8_t *lane, int count)
  *
  * float(e) <= a where e <= a + half a unit in the last place of a, for doubles e
  * that are not halfway between two floats, which no edge is; so the edges need
- * not be looked up.  Adding to the bits adds that half.
+ * not be looked up.  Adding to the bits adds that half.  Sums, not a choice, at
+ * the end: compilers do not turn a conversion that may be skipped into vectors.
  */
 static inline int32_t bin_of(float a, int32_t other)
 {

@@ -202,20 +202,27 @@ static uint64_t luck(uint64_t seed, bal_gidx row)
     return (r & ~(uint64_t)0x7fffffff) | ((uint64_t)row & 0x7fffffff);
 }
 
-bal_verdict bal_set_draw(bal_comm *c, const bal_set *set, bal_size count,
-                         uint64_t seed, bool *keep)
+bal_verdict bal_set_sample(bal_comm *c, const bal_set *set, bal_size count,
+                           uint64_t seed, bal_set **out)
 {
     bal_verdict st;
     uint64_t *key = NULL, last = UINT64_MAX;
+    bool *keep = NULL;
 
-    BAL_TRY(bal_agree(c, bal_alloc(&key, set->m, "a sample")));
+    *out = NULL;
+    bal_status mine = bal_alloc(&key, set->m, "a sample");
+    if (!bal_failed(mine))
+        mine = bal_alloc(&keep, set->m, "a sample");
+    BAL_TRY(bal_agree(c, mine));
     for (bal_size i = 0; i < set->m; i++)
         key[i] = luck(seed, set->row[i]);
     if (count < set->n)
         BAL_TRY(bal_select_u64(c, key, set->m, count, &last));
     for (bal_size i = 0; i < set->m; i++)
         keep[i] = key[i] <= last;
+    BAL_TRY(bal_set_subset(c, set, keep, out));
 done:
     bal_free(&key);
+    bal_free(&keep);
     return st;
 }

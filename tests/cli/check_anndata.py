@@ -65,7 +65,8 @@ def check_copies(old, new, args):
     check(same(old.obs.drop(columns=mine, errors="ignore"),
                new.obs.drop(columns=mine)), "columns of obs")
     check(same(old.var, new.var), "var")
-    added = {args.matrix, "obsm/X_balans", "uns/balans"}
+    added = {args.matrix, "obsm/X_balans", "varm/balans_PCs",
+             "uns/balans"}
     if args.original:
         added.add("layers/original" if not args.matrix.startswith("obsm/")
                   else args.matrix + "_original")

@@ -1,11 +1,10 @@
 """Wrong input ends with one line, the right exit code and nothing left behind,
 on one rank and on several.
 
-usage: test_errors.py PROGRAM DEMO LAUNCHER...
+usage: test_errors.py PROGRAM LAUNCHER...
 """
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 
@@ -15,8 +14,7 @@ need_h5py()
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 
-t = Tests(sys.argv[1], sys.argv[3:])
-demo = sys.argv[2]
+t = Tests(sys.argv[1], sys.argv[2:])
 
 
 def damaged(folder, name, change):
@@ -64,8 +62,7 @@ def one_dimension(f):
 
 def make_files(folder):
     good = folder / "good.h5ad"
-    subprocess.run([demo, "make", good, "200", "6"], check=True,
-                   stdout=subprocess.DEVNULL)
+    t.works("simulate", good, "--points", 200, "--dims", 6, "--batches", 4)
     (folder / "text.h5ad").write_text("not HDF5 at all\n" * 100)
     (folder / "empty.h5ad").write_bytes(b"")
     whole = good.read_bytes()

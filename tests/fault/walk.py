@@ -1,6 +1,6 @@
 """Makes a run fail at every fault point on every rank in turn.
 
-usage: walk.py PROGRAM DEMO LAUNCHER...
+usage: walk.py PROGRAM LAUNCHER...
 
 Each run must end by itself with exit code 1, exactly one line on stderr that
 names the rank and the point, and no output file, whole or partial.  The points
@@ -53,12 +53,14 @@ def fail_once(program, launch, folder, point, rank, size):
 
 
 def main():
-    program, demo, launch = sys.argv[1], sys.argv[2], sys.argv[3:]
+    program, launch = sys.argv[1], sys.argv[2:]
     bad = runs = 0
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        subprocess.run([demo, "make", str(folder / "in.h5ad"), "600", "20"],
-                       check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*launch, "1", program, "simulate",
+                        str(folder / "in.h5ad"), "--points", "600", "--dims",
+                        "20", "--batches", "4"],
+                       check=True, timeout=TIMEOUT)
         for point in points_of(program):
             for size in (1, 2, 3, 4):
                 for rank in range(size):

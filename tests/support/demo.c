@@ -1,15 +1,12 @@
 /*
- * Data for the demonstration, and a look at what a correction did to it.
+ * A look at what a correction did, for the demonstration.
  *
- *     demo make OUT.h5ad [POINTS [FEATURES]]
- *     demo compare BEFORE.h5ad AFTER.h5ad
+ *     demo BEFORE.h5ad AFTER.h5ad
  *
- * `make` writes profiles of several kinds (obs column "label"), measured in
- * several batches (column "batch") that each shift and stretch every feature in
- * a way of their own.  `compare` finds each point's nearest neighbours in both
- * files, features standardised, and prints how many share its batch (a good
- * correction brings that down to chance) and, among those from other batches,
- * its label (which should go up).
+ * Finds each point's nearest neighbours in both files, features standardised,
+ * and prints how many share its batch (obs column "batch"; a good correction
+ * brings that down to chance) and, among those from other batches, its label
+ * (column "label"; that should go up).
  */
 #include <hdf5.h>
 #include <math.h>
@@ -19,10 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "balans/base/rng.h"
-
-enum { LABELS = 12, BATCHES = 4, NEIGHBORS = 15, NAME = 16 };
-enum { KIND = 1, SHIFT, STRETCH, NOISE }; /* purposes of random numbers */
+enum { LABELS = 12, BATCHES = 4, NEIGHBORS = 15 };
 
 static void stop(const char *what)
 {
@@ -37,196 +31,6 @@ static void *room(size_t count, size_t size)
     if (p == NULL)
         stop("get memory");
     return p;
-}
-
-/* ---- synthetic profiles ---- */
-
-/* A standard normal number that depends on its arguments alone. */
-static double normal(uint32_t purpose, uint32_t i, uint32_t f)
-{
-    uint64_t a = bal_rng_u64(1, purpose, i, f, 0);
-    uint64_t b = bal_rng_u64(1, purpose, i, f, 1);
-    double u = ((double)(a >> 11) + 0.5) * 0x1p-53;
-    double v = (double)(b >> 11) * 0x1p-53;
-
-    return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
-}
-
-static int8_t label_of(uint32_t i)
-{
-    return (int8_t)(bal_rng_u64(1, 9, i, 0, 0) % LABELS);
-}
-
-static int8_t batch_of(uint32_t i, uint32_t n)
-{
-    return (int8_t)((uint64_t)i * BATCHES / n);
-}
-
-static void fill(float *x, uint32_t n, uint32_t d)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t label = (uint32_t)label_of(i),
-                 batch = (uint32_t)batch_of(i, n);
-        for (uint32_t f = 0; f < d; f++) {
-            double v = normal(KIND, label, f) + normal(NOISE, i, f);
-            v *= exp(0.2 * normal(STRETCH, batch, f));
-            x[(size_t)i * d + f] = (float)(v + 1.2 * normal(SHIFT, batch, f));
-        }
-    }
-}
-
-/* ---- an AnnData file, serially ---- */
-
-static hid_t string_type(void)
-{
-    hid_t type = H5Tcopy(H5T_C_S1);
-
-    H5Tset_size(type, H5T_VARIABLE);
-    H5Tset_cset(type, H5T_CSET_UTF8);
-    return type;
-}
-
-static void set_attribute(hid_t at, const char *name, hid_t type, hid_t space,
-                          const void *value)
-{
-    hid_t a = H5Acreate2(at, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-
-    if (a < 0 || (value != NULL && H5Awrite(a, type, value) < 0))
-        stop("write an attribute");
-    H5Aclose(a);
-    H5Sclose(space);
-}
-
-static void set_text(hid_t at, const char *name, const char *text)
-{
-    hid_t type = string_type();
-
-    set_attribute(at, name, type, H5Screate(H5S_SCALAR), &text);
-    H5Tclose(type);
-}
-
-static void set_encoding(hid_t at, const char *type, const char *version)
-{
-    set_text(at, "encoding-type", type);
-    set_text(at, "encoding-version", version);
-}
-
-static hid_t make_group(hid_t at, const char *name, const char *encoding,
-                        const char *version)
-{
-    hid_t g = H5Gcreate2(at, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-
-    if (g < 0)
-        stop("make a group");
-    set_encoding(g, encoding, version);
-    return g;
-}
-
-static void write_array(hid_t at, const char *name, hid_t type, int rank,
-                        const hsize_t *shape, const char *encoding,
-                        const void *value)
-{
-    hid_t space = H5Screate_simple(rank, shape, NULL);
-    hid_t d = H5Dcreate2(at, name, type, space, H5P_DEFAULT, H5P_DEFAULT,
-                         H5P_DEFAULT);
-
-    if (d < 0 || H5Dwrite(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) < 0)
-        stop("write an array");
-    set_encoding(d, encoding, "0.2.0");
-    H5Dclose(d);
-    H5Sclose(space);
-}
-
-/* Names such as "well-17": the prefix and a number. */
-static void write_names(hid_t at, const char *name, const char *prefix,
-                        hsize_t count)
-{
-    char(*text)[NAME + 24] = room(count, sizeof *text);
-    const char **list = room(count, sizeof *list);
-    hid_t type = string_type();
-
-    for (hsize_t i = 0; i < count; i++) {
-        snprintf(text[i], sizeof text[i], "%s-%llu", prefix,
-                 (unsigned long long)i + 1);
-        list[i] = text[i];
-    }
-    write_array(at, name, type, 1, &count, "string-array", list);
-    H5Tclose(type);
-    free(list);
-    free(text);
-}
-
-static void write_categorical(hid_t obs, const char *name, hsize_t kinds,
-                              const int8_t *code, hsize_t n)
-{
-    static const int8_t no = 0, yes = 1;
-    hid_t g = make_group(obs, name, "categorical", "0.2.0");
-    hid_t flag = H5Tenum_create(H5T_NATIVE_INT8);
-
-    H5Tenum_insert(flag, "FALSE", &no);
-    H5Tenum_insert(flag, "TRUE", &yes);
-    set_attribute(g, "ordered", flag, H5Screate(H5S_SCALAR), &no);
-    H5Tclose(flag);
-    write_array(g, "codes", H5T_NATIVE_INT8, 1, &n, "array", code);
-    write_names(g, "categories", name, kinds);
-    H5Gclose(g);
-}
-
-static hid_t make_frame(hid_t file, const char *name, const char *const *column,
-                        hsize_t columns)
-{
-    hid_t g = make_group(file, name, "dataframe", "0.2.0");
-    hid_t type = string_type();
-
-    set_text(g, "_index", "_index");
-    set_attribute(g, "column-order", type, H5Screate_simple(1, &columns, NULL),
-                  column);
-    H5Tclose(type);
-    return g;
-}
-
-static void write_obs(hid_t file, uint32_t n)
-{
-    static const char *const columns[] = {"batch", "label"};
-    hid_t obs = make_frame(file, "obs", columns, 2);
-    int8_t *batch = room(n, 1), *label = room(n, 1);
-
-    for (uint32_t i = 0; i < n; i++) {
-        batch[i] = batch_of(i, n);
-        label[i] = label_of(i);
-    }
-    write_names(obs, "_index", "well", n);
-    write_categorical(obs, "batch", BATCHES, batch, n);
-    write_categorical(obs, "label", LABELS, label, n);
-    free(batch);
-    free(label);
-    H5Gclose(obs);
-}
-
-static void make(const char *path, uint32_t n, uint32_t d)
-{
-    static const char *const dicts[] = {"layers", "obsm", "obsp",
-                                        "varm",   "varp", "uns"};
-    hsize_t shape[2] = {n, d};
-    float *x = room((size_t)n * d, sizeof *x);
-    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-
-    if (file < 0)
-        stop("create the file");
-    fill(x, n, d);
-    set_encoding(file, "anndata", "0.1.0");
-    write_array(file, "X", H5T_NATIVE_FLOAT, 2, shape, "array", x);
-    write_obs(file, n);
-    hid_t var = make_frame(file, "var", NULL, 0);
-    write_names(var, "_index", "feature", d);
-    H5Gclose(var);
-    for (size_t i = 0; i < sizeof dicts / sizeof *dicts; i++)
-        H5Gclose(make_group(file, dicts[i], "dict", "0.1.0"));
-    if (H5Fclose(file) < 0)
-        stop("complete the file");
-    free(x);
-    printf("%s: %u points of %d kinds in %d batches, %u features\n", path, n,
-           LABELS, BATCHES, d);
 }
 
 /* ---- what a correction did ---- */
@@ -388,20 +192,10 @@ static void compare(const char *before, const char *after)
 int main(int argc, char **argv)
 {
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    if (argc >= 3 && strcmp(argv[1], "make") == 0) {
-        long n = argc > 3 ? atol(argv[3]) : 4000;
-        long d = argc > 4 ? atol(argv[4]) : 64;
-        if (n < BATCHES || n > 10000000 || d < 1 || d > 100000)
-            stop("make so many points or features");
-        make(argv[2], (uint32_t)n, (uint32_t)d);
-        return EXIT_SUCCESS;
+    if (argc != 3) {
+        fputs("usage: demo BEFORE.h5ad AFTER.h5ad\n", stderr);
+        return 2;
     }
-    if (argc == 4 && strcmp(argv[1], "compare") == 0) {
-        compare(argv[2], argv[3]);
-        return EXIT_SUCCESS;
-    }
-    fputs("usage: demo make OUT.h5ad [POINTS [FEATURES]]\n"
-          "       demo compare BEFORE.h5ad AFTER.h5ad\n",
-          stderr);
-    return 2;
+    compare(argv[1], argv[2]);
+    return EXIT_SUCCESS;
 }

@@ -73,13 +73,12 @@ const char *files_source(const char *name)
 const char *files_real(const bal_comm *c, const char *name)
 {
     const char *data = getenv("BALANS_DATA");
-    char *path = next_text();
+    char root[256], *path = next_text();
     int there = 0;
 
-    if (data != NULL)
-        snprintf(path, 512, "%s/%s", data, name);
-    else
-        snprintf(path, 512, "%s%s", files_source("../shared/data/"), name);
+    snprintf(root, sizeof root, "%s",
+             data != NULL ? data : files_source("../shared/data"));
+    snprintf(path, 512, "%s/%s", root, name);
     if (c->rank == 0)
         there = access(path, R_OK) == 0;
     MPI_Bcast(&there, 1, MPI_INT, 0, c->mpi);
@@ -100,8 +99,7 @@ static hid_t text_type(size_t size)
 void files_text(hid_t object, const char *name, const char *value)
 {
     hid_t type = text_type(0), space = H5Screate(H5S_SCALAR);
-    hid_t a =
-        H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t a = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
 
     H5Awrite(a, type, &value);
     H5Aclose(a);
@@ -140,8 +138,8 @@ void files_numbers(hid_t file, const char *path, hid_t type,
         H5Pset_shuffle(dcpl);
         H5Pset_deflate(dcpl, 4);
     }
-    hid_t d = H5Dcreate2(file, path, type, space, H5P_DEFAULT, dcpl,
-                         H5P_DEFAULT);
+    hid_t d =
+        H5Dcreate2(file, path, type, space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
     H5Dwrite(d, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, value);
     files_encoding(d, "array");
     H5Dclose(d);
@@ -192,8 +190,8 @@ static void frame(hid_t file, const char *path, const char *stem, int n)
 
 hid_t files_create(const char *name, int n, int d)
 {
-    hid_t file = H5Fcreate(files_path(name), H5F_ACC_TRUNC, H5P_DEFAULT,
-                           H5P_DEFAULT);
+    hid_t file =
+        H5Fcreate(files_path(name), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
 
     files_encoding(file, "anndata");
     frame(file, "obs", "cell", n);
@@ -246,8 +244,8 @@ void files_sparse(hid_t file, const char *path, const char *encoding,
 
     files_group(file, path, encoding);
     hid_t g = H5Gopen2(file, path, H5P_DEFAULT);
-    hid_t a = H5Acreate2(g, "shape", H5T_STD_I64LE, space, H5P_DEFAULT,
-                         H5P_DEFAULT);
+    hid_t a =
+        H5Acreate2(g, "shape", H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
     H5Awrite(a, H5T_NATIVE_INT64, shape);
     H5Aclose(a);
     H5Gclose(g);

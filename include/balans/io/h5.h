@@ -94,8 +94,8 @@ bool bal_h5_get_ints(hid_t object, const char *name, int64_t *value,
 bal_status bal_h5_set_text(hid_t object, const char *name, const char *value);
 bal_status bal_h5_set_list(hid_t object, const char *name,
                            const bal_h5_list *list);
-bal_status bal_h5_set_ints(hid_t object, const char *name,
-                           const int64_t *value, bal_size count);
+bal_status bal_h5_set_ints(hid_t object, const char *name, const int64_t *value,
+                           bal_size count);
 
 /** Sets encoding-type and encoding-version. */
 bal_status bal_h5_set_encoding(hid_t object, const char *type,

@@ -48,11 +48,11 @@ bal_verdict bal_set_create(bal_comm *c, const bal_labels *batch,
 bal_verdict bal_set_subset(bal_comm *c, const bal_set *set, const bool *keep,
                            bal_set **out);
 
-/** Draws `count` of the points without replacement: keep [m].  A point's luck
- *  depends on the seed and its input row only.  Collective.  Fails with
- *  BAL_ENOMEM. */
-bal_verdict bal_set_draw(bal_comm *c, const bal_set *set, bal_size count,
-                         uint64_t seed, bool *keep);
+/** A sample of `count` of the points without replacement (all of them, if there
+ *  are no more).  A point's luck depends on the seed and its input row only.
+ *  Collective.  Same on every rank: count, seed.  Fails with BAL_ENOMEM. */
+bal_verdict bal_set_sample(bal_comm *c, const bal_set *set, bal_size count,
+                           uint64_t seed, bal_set **out);
 
 /** Local; NULL is fine. */
 void bal_set_destroy(bal_set **set);

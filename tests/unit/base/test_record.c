@@ -89,8 +89,7 @@ START_TEST(says_what_was_lost)
     bal_record_int(r, "a", 1);
     bal_record_ints(bal_record_node(r, "n"), "huge", NULL, INT64_MAX);
     ck_assert_int_eq(bal_record_status(r), BAL_ENOMEM);
-    ck_assert_ptr_null(
-        bal_record_find(bal_record_find(r, "n")->node, "huge"));
+    ck_assert_ptr_null(bal_record_find(bal_record_find(r, "n")->node, "huge"));
     ck_assert_int_eq(bal_record_find(r, "a")->integer, 1);
     bal_error_clear();
     bal_record_destroy(&r);

@@ -12,7 +12,6 @@
 
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
-#include "balans/io/lzf.h"
 #include "balans/par/agree.h"
 #include "balans/par/layout.h"
 #include "h5ad_files.h"
@@ -162,8 +161,8 @@ static const double csr_data[] = {1, 5, 0.25, 0.5, 2, 7, 8, 9, 3};
 static const double csr_indices[] = {3, 3, 2, 2, 0, 1, 1, 2, 0};
 static const double csr_indptr[] = {0, 1, 5, 5, 6, 8, 9, 9};
 static const double csr_dense[N * D] = {
-    0, 0, 0, 1,    2, 0, 0.75, 5, 0, 0, 0, 0, 0, 7, 0, 0,
-    0, 8, 9, 0,    3, 0, 0,    0, 0, 0, 0, 0,
+    0, 0, 0, 1, 2, 0, 0.75, 5, 0, 0, 0, 0, 0, 7,
+    0, 0, 0, 8, 9, 0, 3,    0, 0, 0, 0, 0, 0, 0,
 };
 
 /* The same by columns; column 2 has row 1 twice, and row 4 before it. */
@@ -249,8 +248,8 @@ static void add_bad(hid_t file)
     x[4 * D + 3] = 1e300;
     files_numbers(file, "layers/large", H5T_IEEE_F64LE, x, 2, extent, 0);
     files_numbers(file, "obsm/large", H5T_IEEE_F64LE, x, 2, extent, 0);
-    files_numbers(file, "obsm/tall", H5T_IEEE_F64LE,
-                  (double[(N + 1) * D]){0}, 2, tall, 0);
+    files_numbers(file, "obsm/tall", H5T_IEEE_F64LE, (double[(N + 1) * D]){0},
+                  2, tall, 0);
     files_numbers(file, "obsm/flat", H5T_IEEE_F64LE, x, 2, flat, 0);
     files_numbers(file, "obsm/vector", H5T_IEEE_F64LE, x, 1, extent, 0);
     files_texts(file, "obsm/text", text, N, false);
@@ -264,8 +263,9 @@ START_TEST(not_finite)
 {
     bal_h5ad *f = make("bad.h5ad", add_bad);
 
-    refuse_rows(f, "X", BAL_DENSE,
-                "matrix 'X': row 4, feature 3 ('feature3') is not finite (nan)");
+    refuse_rows(
+        f, "X", BAL_DENSE,
+        "matrix 'X': row 4, feature 3 ('feature3') is not finite (nan)");
     refuse_rows(f, "layers/inf", BAL_DENSE,
                 "row 4, feature 3 ('feature3') is not finite (-inf)");
     refuse_rows(f, "layers/large", BAL_DENSE,
@@ -412,8 +412,8 @@ START_TEST(files_that_are_none)
     f = make("no_var.h5ad", add_nothing);
     finish(f);
     if (comm.rank == 0) {
-        hid_t file = H5Fopen(files_path("no_var.h5ad"), H5F_ACC_RDWR,
-                             H5P_DEFAULT);
+        hid_t file =
+            H5Fopen(files_path("no_var.h5ad"), H5F_ACC_RDWR, H5P_DEFAULT);
         H5Ldelete(file, "var", H5P_DEFAULT);
         H5Fclose(file);
         FILE *text = fopen(files_path("text"), "w");
@@ -463,23 +463,6 @@ START_TEST(failures_on_each_rank)
 }
 END_TEST
 
-/* "abcabcabcabc": three letters, then 9 bytes from 3 back. */
-START_TEST(lzf)
-{
-    static const unsigned char packed[] = {2, 'a', 'b', 'c', 0xe0, 0, 2};
-    static const unsigned char before[] = {0, 'a', 0x20, 1};
-    unsigned char to[16];
-    size_t size;
-
-    all_assert(bal_lzf_decode(packed, sizeof packed, to, sizeof to, &size));
-    all_assert(size == 12 && memcmp(to, "abcabcabcabc", 12) == 0);
-    all_assert(!bal_lzf_decode(packed, sizeof packed, to, 5, &size));
-    all_assert(size == 12);
-    all_assert(!bal_lzf_decode(packed, 5, to, sizeof to, &size) && size == 0);
-    all_assert(!bal_lzf_decode(before, 4, to, sizeof to, &size) && size == 0);
-}
-END_TEST
-
 static void set_up(void)
 {
     bal_comm_init(&comm, MPI_COMM_WORLD);
@@ -508,7 +491,6 @@ int main(int argc, char **argv)
     tcase_add_test(t, columns);
     tcase_add_test(t, files_that_are_none);
     tcase_add_test(t, failures_on_each_rank);
-    tcase_add_test(t, lzf);
     suite_add_tcase(s, t);
     return mpi_check_run(s, argc, argv);
 }

@@ -84,8 +84,8 @@ static void check_labels(const char *file, const char *column,
     all_assert_msg(l->count == 3 && l->n == N, "%s", column);
     bool right = true;
     for (bal_size i = 0; i < l->m; i++)
-        right = right && strcmp(l->name[l->code[i]],
-                                name[5 * (l->first + i) % 3]) == 0;
+        right = right &&
+                strcmp(l->name[l->code[i]], name[5 * (l->first + i) % 3]) == 0;
     all_assert_msg(right, "%s", column);
     all_assert(l->size[0] == 5 && l->size[1] == 4 && l->size[2] == 4);
     bal_labels_destroy(&l);
@@ -255,8 +255,7 @@ START_TEST(columns_that_name_no_groups)
     if (!ready("columns_that_name_no_groups"))
         return;
     refuse_labels("dense_f4", "real", "floating-point");
-    refuse_labels("dense_f4", "Batch",
-                  "batch column 'Batch' not found in '");
+    refuse_labels("dense_f4", "Batch", "batch column 'Batch' not found in '");
     refuse_labels("dense_f4", "Batch", "'; obs has: cat, ordered, intcat");
     refuse_labels("dense_f4", "/X", "not found");
     refuse_labels("dense_f4", "", "not found");
