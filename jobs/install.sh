@@ -47,10 +47,10 @@ install_missing() {
 build() {
     local folder=$1
     shift
-    if [ -f "$folder/build.ninja" ]; then
-        meson configure "$folder" "$@"
-    else
+    if [ ! -f "$folder/build.ninja" ]; then
         meson setup "$folder" "$root" "$@" >/dev/null
+    elif [ $# -gt 0 ]; then
+        meson configure "$folder" "$@"
     fi
     ninja -C "$folder" --quiet
 }

@@ -20,23 +20,11 @@
 
 #include "panel.h"
 
-/* What landmark l adds to a point: its mean. */
-static const double *give_mean(const bal_panel *p, const void *self,
-                               bal_size l, double *room, double *weight)
-{
-    const double *mu = p->mu + l * p->width;
-
-    (void)self;
-    (void)room;
-    *weight = mu[p->count];
-    return mu;
-}
-
-/* Its mean less that of the batch, whose sums the panel holds now. */
+/* A landmark's mean less that of the batch, whose sums the panel holds now. */
 static const double *give_step(const bal_panel *p, const void *self,
                                bal_size l, double *room, double *weight)
 {
-    const double *mu = give_mean(p, self, l, room, weight);
+    const double *mu = bal_panel_give_mean(p, self, l, room, weight);
     double w = bal_panel_total(p, l, p->count);
 
     for (bal_size f = 0; f < p->count; f++)
@@ -109,7 +97,7 @@ static void correct_panel(bal_panel *p, bal_size first, bal_correction form)
         correct_by_batch(p);
         return;
     }
-    const bal_handing h = {p->count, give_mean, take_place, NULL};
+    const bal_handing h = {p->count, bal_panel_give_mean, take_place, NULL};
     bal_panel_hand(p, bal_run_all(p->layout), &h);
 }
 

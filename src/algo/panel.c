@@ -11,7 +11,10 @@
 #include "balans/kernel/spmm.h"
 #include "balans/par/agree.h"
 
-enum { PANEL_MOST = 512 };
+/* Features in a panel: the sums of all rows, gone through once for each tile,
+ * should stay in a cache, and the index of an entry be read for many features.
+ */
+enum { PANEL_MOST = 64 };
 
 static bal_size choose_room(const bal_panel *p, bal_size memory, bal_size extra)
 {
@@ -149,29 +152,57 @@ double bal_panel_total(const bal_panel *p, bal_size l, bal_size f)
                            &p->scale[f]);
 }
 
-/* Adds up row l over a run of tiles: one partial sum for each tile. */
-static void sum_row(const bal_panel *p, bal_size l, bal_run tiles,
-                    double *partial)
+/* Asks for the next entries of a row some rows ahead: each row's entries lie
+ * elsewhere, and waiting for them would take longer than the work. */
+static inline void prefetch_ahead(const bal_panel *p, bal_size l,
+                                  const bal_size *cursor)
+{
+    enum { AHEAD = 12 };
+
+    if (l + AHEAD < p->a->m) {
+        const bal_csr_row *row = &p->a->row[l + AHEAD];
+        __builtin_prefetch(row->index + cursor[l + AHEAD]);
+        __builtin_prefetch(row->value + cursor[l + AHEAD]);
+    }
+}
+
+/* Adds the entries of row l in a tile that ends before point `stop`. */
+static void sum_entries(const bal_panel *p, bal_size l, bal_lidx stop,
+                        double *partial)
 {
     const bal_csr_row *row = &p->a->row[l];
-    bal_size e = entry_at(row, tile_start(p->layout, tiles.from));
-    bal_size end = entry_at(row, tile_start(p->layout, tiles.to));
+    bal_size first = p->cursor[l], e = first;
     int64_t *sum = limbs(p, l);
     /* A column whose bound is 0 holds zeros, whatever its low limb's scale. */
     double up_lo = p->scale[p->count].up_lo;
 
-    memset(sum, 0, (size_t)(2 * p->width) * sizeof *sum);
-    for (bal_size t = tiles.from; e < end; t++) {
-        bal_size first = e;
-        bal_lidx stop = tile_start(p->layout, t + 1);
-        while (e < end && row->index[e] < stop)
-            e++;
-        if (e == first)
-            continue;
-        bal_spmm_sum(p->x->at + p->first, p->x->d, row->index + first,
-                     row->value + first, e - first, p->count, partial);
-        bal_fixed_flush(p->up, up_lo, p->width, partial, sum, sum + p->width);
+    while (e < row->count && row->index[e] < stop)
+        e++;
+    if (e == first)
+        return;
+    bal_spmm_sum(p->x->at + p->first, p->x->d, row->index + first,
+                 row->value + first, e - first, p->count, partial);
+    bal_fixed_flush(p->up, up_lo, p->width, partial, sum, sum + p->width);
+    p->cursor[l] = e;
+}
+
+/* Rows from .. end - 1, tile by tile: a tile's points serve them all while they
+ * are in cache. */
+static void sum_rows(const bal_panel *p, bal_size from, bal_size end,
+                     bal_run tiles, double *partial)
+{
+    bal_lidx start = tile_start(p->layout, tiles.from);
+
+    memset(partial, 0, (size_t)p->width * sizeof *partial);
+    for (bal_size l = from; l < end; l++) {
+        memset(limbs(p, l), 0, (size_t)(2 * p->width) * sizeof *p->sum);
+        p->cursor[l] = entry_at(&p->a->row[l], start);
     }
+    for (bal_size t = tiles.from; t < tiles.to; t++)
+        for (bal_size l = from; l < end; l++) {
+            prefetch_ahead(p, l, p->cursor);
+            sum_entries(p, l, tile_start(p->layout, t + 1), partial);
+        }
 }
 
 void bal_panel_sum(bal_panel *p, bal_run tiles)
@@ -180,11 +211,9 @@ void bal_panel_sum(bal_panel *p, bal_run tiles)
 
 #pragma omp parallel for schedule(static, 1) num_threads(p->threads)
     for (int i = 0; i < p->threads; i++) {
-        double *partial = p->partial + i * (p->room + 2);
-        bal_size end = (i + 1) * chunk < m ? (i + 1) * chunk : m;
-        memset(partial, 0, (size_t)p->width * sizeof *partial);
-        for (bal_size l = i * chunk; l < end; l++)
-            sum_row(p, l, tiles, partial);
+        bal_size from = i * chunk < m ? i * chunk : m;
+        bal_size end = from + chunk < m ? from + chunk : m;
+        sum_rows(p, from, end, tiles, p->partial + i * (p->room + 2));
     }
 }
 
@@ -207,6 +236,17 @@ void bal_panel_means(bal_panel *p)
             mu[f] = bal_panel_total(p, l, f) / w;
         mu[p->count] = w;
     }
+}
+
+const double *bal_panel_give_mean(const bal_panel *p, const void *self,
+                                  bal_size l, double *room, double *weight)
+{
+    const double *mu = p->mu + l * p->width;
+
+    (void)self;
+    (void)room;
+    *weight = mu[p->count];
+    return mu;
 }
 
 /* Adds what row l gives to the points of a tile. */
@@ -244,8 +284,10 @@ static void hand_run(const bal_panel *p, bal_run tiles, const bal_handing *h,
         const bal_tile *tile = &p->layout->tile[t];
         memset(point, 0,
                (size_t)(tile->m * (h->columns + 1)) * sizeof *point);
-        for (bal_size l = 0; l < m; l++)
+        for (bal_size l = 0; l < m; l++) {
+            prefetch_ahead(p, l, cursor);
             add_row(p, h, l, tile, &cursor[l], room, point);
+        }
         h->take(p, h->self, tile, point);
     }
 }

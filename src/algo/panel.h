@@ -88,6 +88,10 @@ double bal_panel_total(const bal_panel *p, bal_size l, bal_size f);
 /** mu: sums divided by the weight, which stays.  Local. */
 void bal_panel_means(bal_panel *p);
 
+/** Gives the points of row l its mean: for bal_handing.  Local. */
+const double *bal_panel_give_mean(const bal_panel *p, const void *self,
+                                  bal_size l, double *room, double *weight);
+
 /** From the landmarks to the points of a run of tiles; sums over landmarks run
  *  in canonical order, in double.  Local. */
 void bal_panel_hand(const bal_panel *p, bal_run tiles, const bal_handing *h);

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "balans/algo/nystrom.h"
 #include "balans/algo/sampler.h"
 #include "balans/algo/space.h"
 #include "balans/app/params.h"
@@ -31,6 +32,9 @@ typedef struct bal_job {
     bal_shard *z;         ///< corrected coordinates, where PCA was used
     bal_csr *a;           ///< of the last pass
     bal_sample_report report; ///< of the last pass
+    bal_range range;      ///< of the input's features; with nystrom only
+    bal_nystrom *nystrom; ///< what corrects in the last pass, or NULL
+    bal_nystrom_report nystrom_report;
 } bal_job;
 
 /** Opens the input and lays its points out.  Collective. */

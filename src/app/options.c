@@ -111,6 +111,20 @@ static bal_status set_text(const char *text, char **out)
     return BAL_OK;
 }
 
+/* A value given again is added to the ones before it. */
+static bal_status add_text(const char *text, char **out)
+{
+    size_t before = strlen(*out), bytes = strlen(text) + 1;
+    bal_status st = bal_resize(out, (bal_size)(before + 1 + bytes),
+                               "an option");
+
+    if (bal_failed(st))
+        return st;
+    (*out)[before] = '\n';
+    memcpy(*out + before + 1, text, bytes);
+    return BAL_OK;
+}
+
 static bool set_number(const bal_option *o, void *value, const char *text)
 {
     switch (o->kind) {
@@ -145,7 +159,9 @@ bal_status bal_option_set(const bal_option *o, void *object, const char *text,
         return BAL_OK;
     }
     if (o->kind == BAL_OPTION_TEXT && text[0] != '\0')
-        return set_text(text, value);
+        return o->repeated && *(char **)value != NULL
+                   ? add_text(text, value)
+                   : set_text(text, value);
     if (set_number(o, value, text))
         return BAL_OK;
     return BAL_FAIL(BAL_EUSAGE, "cannot take '%s' for %s: it must be %s", text,

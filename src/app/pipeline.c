@@ -83,6 +83,52 @@ done:
     return st;
 }
 
+static void say_inverted(const bal_nystrom_report *r)
+{
+    bal_debug("nystrom: %lld of %lld eigenvalues kept; largest %.6g, smallest "
+              "%.6g, %.1f %% negative",
+              (long long)r->kept, (long long)r->landmarks, r->largest,
+              r->smallest, 100 * r->negative);
+}
+
+/* Prepares the estimator where the last pass asks for it. */
+static bal_verdict invert(bal_job *j, bool last)
+{
+    bal_verdict st = {BAL_OK};
+
+    if (!last || j->par->estimator != BAL_NYSTROM)
+        goto done;
+    BAL_TRY(bal_nystrom_create(j->comm, j->a, j->par->rcond, j->memory,
+                               &j->nystrom));
+    j->nystrom_report = bal_nystrom_told(j->nystrom);
+    say_inverted(&j->nystrom_report);
+done:
+    return st;
+}
+
+static bal_verdict correct_profiles(bal_job *j, bal_correction form)
+{
+    bal_verdict st;
+
+    if (j->nystrom == NULL)
+        return bal_correct(j->comm, j->a, form, j->memory, j->threads, j->x);
+    BAL_TRY(bal_nystrom_correct(j->comm, j->nystrom, &j->range, j->memory,
+                                j->threads, j->x));
+    j->nystrom_report = bal_nystrom_told(j->nystrom);
+    bal_info("nystrom: %lld of %lld points fell back to smoothing",
+             (long long)j->nystrom_report.fallbacks, (long long)j->layout->n);
+done:
+    return st;
+}
+
+static bal_verdict correct_space(bal_job *j, bal_correction form)
+{
+    if (j->nystrom == NULL)
+        return bal_correct(j->comm, j->a, form, j->memory, j->threads, j->z);
+    return bal_nystrom_correct(j->comm, j->nystrom, NULL, j->memory, j->threads,
+                               j->z);
+}
+
 /* Corrects X, and Z where anybody will look at it: the next pass, or the user
  * who gets the corrected components. */
 static bal_verdict apply(bal_job *j, bal_correction form, bool last)
@@ -90,7 +136,8 @@ static bal_verdict apply(bal_job *j, bal_correction form, bool last)
     bal_verdict st;
 
     bal_comm_enter(j->comm, BAL_PHASE_CORRECT);
-    BAL_TRY(bal_correct(j->comm, j->a, form, j->memory, j->threads, j->x));
+    BAL_TRY(invert(j, last));
+    BAL_TRY(correct_profiles(j, form));
     if (last && !j->space->pca)
         goto done;
     BAL_TRY(bal_agree(j->comm,
@@ -98,7 +145,7 @@ static bal_verdict apply(bal_job *j, bal_correction form, bool last)
     bal_tiles_to_rows(j->space->z, j->z);
     if (last)
         bal_tiles_destroy(&j->space->z);
-    BAL_TRY(bal_correct(j->comm, j->a, form, j->memory, j->threads, j->z));
+    BAL_TRY(correct_space(j, form));
     if (!last) {
         bal_tiles_from_rows(j->space->z, j->z);
         bal_shard_destroy(&j->z);
@@ -111,6 +158,8 @@ static bal_verdict run_passes(bal_job *j)
 {
     bal_verdict st = {BAL_OK};
 
+    if (j->par->estimator == BAL_NYSTROM)
+        BAL_TRY(bal_range_find(j->comm, j->x, &j->range));
     for (int64_t pass = 1; pass <= j->par->passes; pass++) {
         bool last = pass == j->par->passes;
         if (j->par->passes > 1)
@@ -160,6 +209,8 @@ static void finish(bal_job *j)
     bal_shard_destroy(&j->x);
     bal_shard_destroy(&j->z);
     bal_space_destroy(&j->space);
+    bal_nystrom_destroy(&j->nystrom);
+    bal_range_finish(&j->range);
     bal_csr_destroy(&j->a);
     bal_sample_report_finish(&j->report);
     bal_layout_destroy(&j->layout);

@@ -162,6 +162,17 @@ static void record_sampling(const bal_sample_report *s, bal_record *r)
     bal_record_ints(r, "curve_covered", s->curve_covered, s->curve_count);
 }
 
+/* ScaLAPACK's numbers depend on the number of ranks by rounding. */
+static void record_nystrom(const bal_nystrom_report *n, bal_record *r)
+{
+    bal_record_int(r, "landmarks", n->landmarks);
+    bal_record_int(r, "rank_kept", n->kept);
+    bal_record_real(r, "largest_eigenvalue", n->largest);
+    bal_record_real(r, "smallest_eigenvalue", n->smallest);
+    bal_record_real(r, "share_negative", n->negative);
+    bal_record_int(r, "fallbacks", n->fallbacks);
+}
+
 static void record_host(bal_record *r)
 {
     char name[256] = "unknown";
@@ -190,6 +201,8 @@ bal_record *bal_job_run_record(bal_job *j)
     record_libraries(bal_record_node(r, "libraries"));
     record_figures(all, c->size, r);
     record_sampling(&j->report, bal_record_node(r, "sampling"));
+    if (j->par->estimator == BAL_NYSTROM)
+        record_nystrom(&j->nystrom_report, bal_record_node(r, "nystrom"));
     bal_free(&all);
     return r;
 }

@@ -8,7 +8,7 @@ static int self = -1;
 /* One name for each call of bal_fault(), in the order of a run. */
 const char *const bal_fault_points[] = {
     "open",   "batches", "read",   "space",  "eigen", "sample", "row",
-    "correct", "create",  "write", "finish", NULL,
+    "invert", "correct", "create",  "write", "finish", NULL,
 };
 
 void bal_fault_set_rank(int rank)

@@ -38,14 +38,15 @@ void bal_machine_agree(bal_comm *c)
 
 void bal_machine_say(void)
 {
-    const char *replaced = getenv(GUARD);
+    const char *replaced = getenv(GUARD), *named = getenv(BAL_BLAS_VARIABLE);
+    const char *library = bal_blas_version(), *core = bal_blas_core();
 
     bal_debug("kernels for %s", bal_isa_name(bal_isa_now()));
     if (replaced != NULL)
         bal_debug("%s with its %s kernels; by itself it chose those for %s, so "
                   "the program started anew",
-                  bal_blas_version(), bal_blas_core(), replaced);
+                  library, core, replaced);
     else
-        bal_debug("%s with its %s kernels", bal_blas_version(),
-                  bal_blas_core());
+        bal_debug("%s with its %s kernels%s", library, core,
+                  named != NULL ? ", as " BAL_BLAS_VARIABLE " says" : "");
 }

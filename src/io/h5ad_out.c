@@ -10,10 +10,15 @@
 
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
+#include "balans/io/reserve.h"
 #include "balans/par/agree.h"
+#include "h5ad_internal.h"
 #include "h5ad_out_internal.h"
 
-enum { BLOCK = 1 << 29 }; /* bytes of a rank in one collective transfer */
+enum {
+    BLOCK = 1 << 29, /* bytes of a rank in one collective transfer */
+    SPARE = 1 << 20, /* bytes for groups, attributes and records */
+};
 
 static const char suffix[] = ".partial";
 
@@ -170,7 +175,30 @@ static bal_status close_file(hid_t *file, const char *path)
                     : BAL_FAIL(BAL_EIO, "cannot write '%s': %s", path, reason);
 }
 
-/* By rank 0. */
+/* Bytes that the file will have, with something to spare; compression is not
+ * counted on. */
+static bal_size estimate(const bal_out_plan *plan)
+{
+    bal_size bytes = 0;
+
+    if (plan->input != NULL) {
+        const bal_matrix_info *info = &plan->input->info;
+        bytes = plan->input->bytes;
+        if (plan->keep_as == NULL && plan->replace != NULL &&
+            strcmp(info->name, plan->replace) == 0)
+            bytes -= info->file_bytes < bytes ? info->file_bytes : bytes;
+    }
+    for (bal_size i = 0; i < plan->arrays; i++)
+        bytes += plan->array[i].n *
+                 (plan->array[i].d > 0 ? plan->array[i].d : 1) *
+                 bal_out_element_bytes(plan->array[i].element);
+    for (bal_size i = 0; i < plan->csrs; i++)
+        bytes += 12 * plan->csr[i].nnz;
+    return bytes + bytes / 64 + SPARE;
+}
+
+/* By rank 0.  Space is reserved first, as HDF5 1.10 crashes when a disk is full
+ * while it copies or closes; and again, because closing gives it back. */
 static bal_status create_alone(const bal_h5ad_out *o, const bal_out_plan *plan)
 {
     const char *input = plan->input != NULL ? bal_h5ad_path(plan->input) : NULL;
@@ -182,6 +210,7 @@ static bal_status create_alone(const bal_h5ad_out *o, const bal_out_plan *plan)
         return BAL_FAIL(BAL_EIO, "cannot replace '%s': %s", o->partial,
                         strerror(errno));
     BAL_TRY(bal_h5_open(o->partial, BAL_H5_CREATE, NULL, &file));
+    BAL_TRY(bal_reserve(o->partial, estimate(plan)));
     if (plan->input != NULL)
         BAL_TRY(bal_out_copy(plan, file));
     BAL_TRY(bal_out_make(plan, file));
@@ -190,6 +219,8 @@ done:
         closed = close_file(&file, o->partial);
         if (!bal_failed(st))
             st = closed;
+        if (!bal_failed(st))
+            st = bal_reserve(o->partial, estimate(plan));
         if (bal_failed(st))
             unlink(o->partial);
     }
@@ -327,6 +358,13 @@ static bal_status close_together(bal_h5ad_out *o)
     return bal_failed(st) ? st : closed;
 }
 
+static bal_size size_of(const char *path)
+{
+    struct stat s;
+
+    return stat(path, &s) == 0 ? (bal_size)s.st_size : 0;
+}
+
 static bal_status add_late(const bal_h5ad_out *o, const bal_record *late)
 {
     hid_t file;
@@ -335,6 +373,7 @@ static bal_status add_late(const bal_h5ad_out *o, const bal_record *late)
     if (late == NULL)
         return BAL_OK;
     BAL_TRY(bal_record_status(late));
+    BAL_TRY(bal_reserve(o->partial, size_of(o->partial) + SPARE));
     BAL_TRY(bal_h5_open(o->partial, BAL_H5_UPDATE, NULL, &file));
     st = bal_out_make_dicts(file, "uns/balans");
     if (!bal_failed(st))
@@ -366,6 +405,7 @@ static bal_status publish(const bal_h5ad_out *o, const bal_record *late)
     bal_status st;
 
     BAL_TRY(add_late(o, late));
+    BAL_TRY(bal_reserve_release(o->partial));
     BAL_TRY(sync_path(o->partial, O_RDWR));
     if (!o->force && access(o->path, F_OK) == 0)
         return BAL_FAIL(BAL_EIO,

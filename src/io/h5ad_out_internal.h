@@ -26,6 +26,8 @@ bal_status bal_out_make_frames(const bal_out_plan *plan, hid_t to);
 /* Makes an array still to be filled, in dicts made as needed. */
 bal_status bal_out_make_array(hid_t to, const bal_array *a);
 
+bal_size bal_out_element_bytes(bal_element element);
+
 /* Makes the group of that path and those it lies in, as far as they are not
  * there, each encoded as a dict. */
 bal_status bal_out_make_dicts(hid_t to, const char *path);

@@ -143,6 +143,11 @@ static hid_t file_type(bal_element element)
     return H5T_IEEE_F32LE;
 }
 
+bal_size bal_out_element_bytes(bal_element element)
+{
+    return (bal_size)H5Tget_size(file_type(element));
+}
+
 /* Whole rows where one fits a chunk. */
 static void set_chunks(hid_t dcpl, const bal_array *a)
 {

@@ -7,7 +7,7 @@ enum { MANY = 128 };
 
 /* One source for several instruction sets; the counts are integers. */
 #if defined(__x86_64__) && defined(__gnu_linux__)
-#define WIDE __attribute__((target_clones("avx512bw", "avx2", "default")))
+#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define WIDE
 #endif

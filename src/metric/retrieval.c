@@ -22,7 +22,7 @@
 #include "balans/par/agree.h"
 #include "ranks.h"
 
-enum { WIDTH = 64, PANEL = 1 << 24 };
+enum { WIDTH = 64, PANEL = 1 << 23 };
 
 typedef struct query {
     int32_t i;          /* of this rank's points */

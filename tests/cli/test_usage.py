@@ -21,8 +21,11 @@ def alone(*args):
 
 
 def check_help():
+    text = alone("--help").stdout
+    commands = [s.split()[0] for s in text.split("\n") if s.startswith("  ")]
+    t.check({"correct", "info", "params"} <= set(commands), f"{commands}")
     for args in [["--help"], ["-h"], ["--version"],
-                 *([c, "--help"] for c in COMMANDS),
+                 *([c, "--help"] for c in commands),
                  ["correct", "a", "b", "-h"]]:
         run = alone(*args)
         t.check(run.returncode == 0 and run.stdout and not run.stderr,
@@ -30,8 +33,6 @@ def check_help():
         if args[0] != "--version":
             t.check(all(len(s) < 80 for s in run.stdout.split("\n")),
                     f"{args}: a line is too long")
-    text = alone("--help").stdout
-    t.check(all(c in text for c in COMMANDS), "--help lacks a command")
     once = alone("--version").stdout
     t.check(t.run("--version", ranks=3).stdout == once, "--version on 3 ranks")
     t.check("MPI" in once and "HDF5" in once and "OpenBLAS" in once,

@@ -45,6 +45,8 @@ typedef struct bal_option {
     bool result;         ///< the output depends on it: part of the provenance
     bool command_line;   ///< not allowed in files, not printed
     bool required;       ///< for --help
+    bool repeated;       ///< BAL_OPTION_TEXT: may be given again; the values
+                         ///< are joined by line breaks
     const char *operand; ///< in --help, such as "COLUMN"; NULL for a flag
     const char *unit;    ///< NULL if it has none
     const char *meaning; ///< one line, lower case, no full stop

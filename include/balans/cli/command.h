@@ -30,6 +30,7 @@ typedef struct bal_command {
 extern const bal_command *const bal_commands[];
 
 extern const bal_command bal_cmd_correct;
+extern const bal_command bal_cmd_evaluate;
 extern const bal_command bal_cmd_info;
 extern const bal_command bal_cmd_params;
 extern const bal_command bal_cmd_simulate;

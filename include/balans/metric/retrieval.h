@@ -34,7 +34,7 @@ enum {
  * @param[out] against   [m], against the controls; NULL if there are none
  * Fails with BAL_ENOMEM.
  * Cost: 3 d flops a query and point, and P comparisons or, where P is large,
- * log P; memory of up to 256 MiB and four blocks of n / size points.
+ * log P; memory of up to 160 MiB and five blocks of n / size points.
  * Reference: Kalinin et al., Nature Communications 16, 2025 (mAP for profiles).
  */
 bal_verdict bal_retrieval(bal_comm *c, const bal_set *set,

@@ -1,0 +1,201 @@
+/* The table of parameters: defaults, ranges, files, provenance. */
+#define _POSIX_C_SOURCE 200809L
+#include "balans/app/params.h"
+
+#include <string.h>
+
+#include "balans/base/mem.h"
+#include "mpi_check.h"
+
+static bal_status set(bal_params *p, const char *name, const char *text)
+{
+    bal_error_clear();
+    return bal_option_set(bal_option_find(bal_params_table, name), p, text,
+                          name);
+}
+
+START_TEST(has_the_documented_defaults)
+{
+    bal_params p;
+
+    all_assert(bal_params_default(&p) == BAL_OK);
+    all_assert(p.batch == NULL && strcmp(p.matrix, "X") == 0);
+    all_assert(p.scale == BAL_SCALE_STANDARD && p.clip == 10 && p.pca == 50);
+    all_assert(p.neighbors.k == 10 && p.neighbors.share == 0);
+    all_assert(p.block == 50 && p.patience == 20 && p.max_landmarks == 0);
+    all_assert(p.sparsify == BAL_ELBOW && p.uncovered == BAL_EXTEND);
+    all_assert(p.gate == 0 && p.passes == 1 && p.seed == 0 && p.rcond == 0.1);
+    all_assert(p.correction == BAL_SMOOTH && p.estimator == BAL_NORMAL);
+    all_assert(bal_params_memory(&p) == 1 << 30);
+    bal_params_destroy(&p);
+    all_assert(bal_mem_held() == 0);
+}
+END_TEST
+
+typedef struct trial {
+    const char *name, *text;
+    bool allowed;
+} trial;
+
+static const trial trials[] = {
+    {"pca", "0", true},
+    {"pca", "-1", false},
+    {"pca", "2147483648", false},
+    {"block", "1", true},
+    {"block", "4095", true},
+    {"block", "4096", false},
+    {"block", "0", false},
+    {"clip", "1e-9", true},
+    {"clip", "0", false},
+    {"rcond", "0", true},
+    {"rcond", "1", false},
+    {"neighbors", "1", true},
+    {"neighbors", "0", false},
+    {"neighbors", "100%", true},
+    {"neighbors", "0%", false},
+    {"neighbors", "100.1%", false},
+    {"neighbors", "%", false},
+    {"neighbors", "1.5", false},
+    {"scale", "none", true},
+    {"scale", "None", false},
+    {"seed", "-1", false},
+    {"seed", "18446744073709551615", true},
+    {"force", "true", true},
+    {"force", "yes", false},
+    {"threads", "auto", true},
+    {"threads", "0", false},
+    {"pca", "auto", false},
+    {"memory-per-rank", "2G", true},
+    {"memory-per-rank", "auto", true},
+    {"memory-per-rank", "1K", false},
+    {"batch", "", false},
+};
+
+START_TEST(takes_what_is_allowed)
+{
+    bal_params p;
+    const trial *t = &trials[_i];
+
+    all_assert(bal_params_default(&p) == BAL_OK);
+    bal_status st = set(&p, t->name, t->text);
+    all_assert_msg(st == (t->allowed ? BAL_OK : BAL_EUSAGE), "%s: %s", t->name,
+                   bal_error_get()->text);
+    if (!t->allowed)
+        all_assert(strstr(bal_error_get()->text, t->name) != NULL);
+    bal_error_clear();
+    bal_params_destroy(&p);
+}
+END_TEST
+
+START_TEST(reads_back_what_it_prints)
+{
+    static const char *const shares[] = {
+        "0.1%", "33.3%", "7%", "1e-06%", "100%", "12", "0.30000000000000004%"};
+    bal_params p, q;
+    char buf[64];
+
+    all_assert(bal_params_default(&p) == BAL_OK);
+    all_assert(bal_params_default(&q) == BAL_OK);
+    const bal_option *o = bal_option_find(bal_params_table, "neighbors");
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        all_assert(set(&p, "neighbors", shares[i]) == BAL_OK);
+        bal_option_value(o, &p, buf, sizeof buf);
+        all_assert(set(&q, "neighbors", buf) == BAL_OK);
+        all_assert_msg(p.neighbors.share == q.neighbors.share &&
+                           p.neighbors.k == q.neighbors.k,
+                       "%s became %s", shares[i], buf);
+    }
+    bal_params_destroy(&p);
+    bal_params_destroy(&q);
+}
+END_TEST
+
+START_TEST(checks_rules_between_parameters)
+{
+    bal_params p;
+
+    all_assert(bal_params_default(&p) == BAL_OK);
+    all_assert(bal_params_check_rules(&p) == BAL_OK);
+    all_assert(bal_params_check(&p) == BAL_EUSAGE);
+    bal_error_clear();
+    p.gate = 0.5;
+    all_assert(bal_params_check_rules(&p) == BAL_EUSAGE);
+    bal_error_clear();
+    p.gate = 1;
+    all_assert(bal_params_check_rules(&p) == BAL_OK);
+    p.estimator = BAL_NYSTROM;
+    all_assert(bal_params_check_rules(&p) == BAL_OK);
+    p.correction = BAL_RESIDUAL;
+    all_assert(bal_params_check_rules(&p) == BAL_EUSAGE);
+    bal_error_clear();
+    bal_params_destroy(&p);
+}
+END_TEST
+
+START_TEST(records_what_the_output_depends_on)
+{
+    bal_params p;
+    bal_record *r = bal_record_create();
+
+    all_assert(bal_params_default(&p) == BAL_OK);
+    all_assert(set(&p, "batch", "plate") == BAL_OK);
+    all_assert(set(&p, "neighbors", "0.1%") == BAL_OK);
+    bal_params_record(&p, r);
+    all_assert(strcmp(bal_record_find(r, "batch")->text, "plate") == 0);
+    all_assert(strcmp(bal_record_find(r, "neighbors")->text, "0.1%") == 0);
+    all_assert(bal_record_find(r, "pca")->integer == 50);
+    all_assert(bal_record_find(r, "clip")->real == 10);
+    all_assert(bal_record_find(r, "threads") == NULL);
+    all_assert(bal_record_find(r, "memory-per-rank") == NULL);
+    all_assert(bal_record_find(r, "force") == NULL);
+    bal_record_destroy(&r);
+    bal_params_destroy(&p);
+}
+END_TEST
+
+START_TEST(threads_come_from_the_environment)
+{
+    bal_params p;
+
+    all_assert(bal_params_default(&p) == BAL_OK);
+    setenv("OMP_NUM_THREADS", "3,2", 1);
+    all_assert(bal_params_threads(&p) == 3);
+    setenv("OMP_NUM_THREADS", "none", 1);
+    all_assert(bal_params_threads(&p) == 1);
+    unsetenv("OMP_NUM_THREADS");
+    all_assert(bal_params_threads(&p) == 1);
+    p.threads = 5;
+    all_assert(bal_params_threads(&p) == 5);
+    bal_params_destroy(&p);
+}
+END_TEST
+
+START_TEST(finds_the_nearest_name)
+{
+    const bal_option *t = bal_params_table;
+
+    all_assert(strcmp(bal_option_nearest(t, "neighbours"), "neighbors") == 0);
+    all_assert(strcmp(bal_option_nearest(t, "max-landmark"), "max-landmarks") ==
+               0);
+    all_assert(strcmp(bal_option_nearest(t, "pac"), "pca") == 0);
+    all_assert(bal_option_nearest(t, "entirely-different") == NULL);
+    all_assert(bal_option_find(t, "neighbour") == NULL);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    Suite *suite = suite_create("app/params");
+    TCase *tcase = tcase_create("params");
+
+    tcase_add_test(tcase, has_the_documented_defaults);
+    tcase_add_loop_test(tcase, takes_what_is_allowed, 0,
+                        (int)(sizeof trials / sizeof *trials));
+    tcase_add_test(tcase, reads_back_what_it_prints);
+    tcase_add_test(tcase, checks_rules_between_parameters);
+    tcase_add_test(tcase, records_what_the_output_depends_on);
+    tcase_add_test(tcase, threads_come_from_the_environment);
+    tcase_add_test(tcase, finds_the_nearest_name);
+    suite_add_tcase(suite, tcase);
+    return mpi_check_run(suite, argc, argv);
+}
