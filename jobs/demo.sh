@@ -17,8 +17,8 @@ say "building in $folder"
 build "$folder"
 mkdir -p "$data"
 
-say "mpirun -n 2 balans simulate profiles.h5ad --points 4000 --dims 64"
-mpirun -n 2 "$folder/src/balans" simulate "$before" --points 4000 --dims 64 \
+say "mpirun -n 2 balans simulate profiles.h5ad --points 4000"
+mpirun -n 2 "$folder/src/balans" simulate "$before" --points 4000 \
     --clusters 12 --batches 4 --force
 
 say "mpirun -n 2 balans correct profiles.h5ad corrected.h5ad --batch batch"

@@ -11,9 +11,8 @@
 #include "balans/kernel/spmm.h"
 #include "balans/par/agree.h"
 
-/* Features in a panel: the sums of all rows, gone through once for each tile,
- * should stay in a cache, and the index of an entry be read for many features.
- */
+/* Features in a panel: what landmarks give is gone through once for each tile and
+ * should stay in a cache, but the index of an entry serve many features. */
 enum { PANEL_MOST = 64 };
 
 static bal_size choose_room(const bal_panel *p, bal_size memory, bal_size extra)
@@ -186,23 +185,33 @@ static void sum_entries(const bal_panel *p, bal_size l, bal_lidx stop,
     p->cursor[l] = e;
 }
 
-/* Rows from .. end - 1, tile by tile: a tile's points serve them all while they
- * are in cache. */
-static void sum_rows(const bal_panel *p, bal_size from, bal_size end,
-                     bal_run tiles, double *partial)
+/* Rows from .. end - 1, tile by tile. */
+static void sum_block(const bal_panel *p, bal_size from, bal_size end,
+                      bal_run tiles, double *partial)
 {
     bal_lidx start = tile_start(p->layout, tiles.from);
 
-    memset(partial, 0, (size_t)p->width * sizeof *partial);
     for (bal_size l = from; l < end; l++) {
         memset(limbs(p, l), 0, (size_t)(2 * p->width) * sizeof *p->sum);
         p->cursor[l] = entry_at(&p->a->row[l], start);
     }
     for (bal_size t = tiles.from; t < tiles.to; t++)
-        for (bal_size l = from; l < end; l++) {
-            prefetch_ahead(p, l, p->cursor);
+        for (bal_size l = from; l < end; l++)
             sum_entries(p, l, tile_start(p->layout, t + 1), partial);
-        }
+}
+
+/* Rows from .. end - 1, so many at a time that their sums stay in a cache while
+ * all tiles pass by. */
+static void sum_rows(const bal_panel *p, bal_size from, bal_size end,
+                     bal_run tiles, double *partial)
+{
+    enum { CACHE = 256 << 10 };
+    bal_size step = CACHE / (16 * p->width);
+
+    step = step > 1 ? step : 1;
+    memset(partial, 0, (size_t)p->width * sizeof *partial);
+    for (bal_size l = from; l < end; l += step)
+        sum_block(p, l, l + step < end ? l + step : end, tiles, partial);
 }
 
 void bal_panel_sum(bal_panel *p, bal_run tiles)

@@ -1,14 +1,22 @@
+/* Small blocks come from calloc(), large ones from the system directly: their
+ * pages are not touched before they are used, and go back when they are freed,
+ * so that what a rank holds is what the system counts. */
+#define _DEFAULT_SOURCE
 #include "balans/base/mem.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
-/* The size of each block stands in front of it, in a header of one alignment
- * unit, so that freeing can uncount it. */
+enum { LARGE = 4 << 20 };
+
+/* Stands in front of each block, in one alignment unit. */
 typedef struct header {
-    size_t bytes;
+    size_t bytes;  /* counted: the block and this unit */
+    void *origin;  /* what the system gave */
+    size_t mapped; /* bytes mapped at the origin; 0 if it is calloc()'s */
 } header;
 
 _Static_assert(sizeof(header) <= BAL_ALIGN, "the header fits one unit");
@@ -45,30 +53,54 @@ static size_t block_bytes(bal_size n, size_t size)
     size_t bytes;
 
     if (n < 0 || __builtin_mul_overflow((size_t)n, size, &bytes) ||
-        bytes > SIZE_MAX - 2 * BAL_ALIGN)
+        bytes > SIZE_MAX / 2)
         return 0;
     return (bytes + 2 * BAL_ALIGN - 1) / BAL_ALIGN * BAL_ALIGN;
 }
 
-/* Large blocks come from calloc() so that their pages stay untouched until they
- * are used; it gives 16-byte alignment only, hence the shift. */
+static size_t round_up(size_t at, size_t unit)
+{
+    return (at + unit - 1) / unit * unit;
+}
+
+/* Memory for `bytes` at an aligned place, with its header filled in; NULL if
+ * there is none. */
+static header *take_small(size_t bytes)
+{
+    char *raw = calloc(1, bytes + BAL_ALIGN);
+
+    if (raw == NULL)
+        return NULL;
+    header *h = (header *)(void *)round_up((uintptr_t)raw, BAL_ALIGN);
+    h->origin = raw;
+    return h;
+}
+
+static header *take_large(size_t bytes)
+{
+    void *raw = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (raw == MAP_FAILED)
+        return NULL;
+    header *h = raw; /* pages are aligned */
+    h->origin = raw;
+    h->mapped = bytes;
+    return h;
+}
+
 bal_status bal_mem_alloc(void **out, bal_size n, size_t size, const char *what)
 {
     size_t bytes = block_bytes(n, size);
-    char *raw;
+    header *h = NULL;
 
     *out = NULL;
-    if (bytes == 0)
+    if (bytes > 0)
+        h = bytes < LARGE ? take_small(bytes) : take_large(bytes);
+    if (h == NULL)
         return no_memory(n, size, what);
-    raw = calloc(1, bytes + BAL_ALIGN);
-    if (raw == NULL)
-        return no_memory(n, size, what);
-
-    uintptr_t at = ((uintptr_t)raw + 2 * BAL_ALIGN - 1) & ~(uintptr_t)(BAL_ALIGN - 1);
-    void **origin = (void **)(at - sizeof(void *));
-    *origin = raw;
-    *out = (void *)at;
-    header_of(*out)->bytes = bytes;
+    h->bytes = bytes;
+    *out = (char *)h + BAL_ALIGN;
     count((int64_t)bytes);
     return BAL_OK;
 }
@@ -94,9 +126,12 @@ void bal_mem_free(void **p)
 {
     if (*p == NULL)
         return;
-    count(-(int64_t)header_of(*p)->bytes);
-    void **origin = (void **)((uintptr_t)*p - sizeof(void *));
-    free(*origin);
+    header *h = header_of(*p);
+    count(-(int64_t)h->bytes);
+    if (h->mapped > 0)
+        (void)munmap(h->origin, h->mapped);
+    else
+        free(h->origin);
     *p = NULL;
 }
 

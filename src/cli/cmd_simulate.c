@@ -31,7 +31,7 @@ const bal_command bal_cmd_simulate = {
     .options = bal_simulation_table,
     .operands = operands,
     .notes = "The data have the obs columns 'batch' and 'label'.  The file has "
-             "the same bytes on\nany number of ranks, and its first rows are "
-             "those of a smaller one made with the\nsame other options.\n",
+             "the same bytes\non any number of ranks, and its first rows are "
+             "those of a smaller one made with\nthe same other options.\n",
     .run = run,
 };

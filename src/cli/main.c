@@ -15,7 +15,12 @@
 #include "balans/par/agree.h"
 
 const bal_command *const bal_commands[] = {
-    &bal_cmd_correct, &bal_cmd_info, &bal_cmd_params, &bal_cmd_simulate, NULL,
+    &bal_cmd_correct,
+    &bal_cmd_evaluate,
+    &bal_cmd_info,
+    &bal_cmd_params,
+    &bal_cmd_simulate,
+    NULL,
 };
 
 static const bal_command *find_command(const char *name)

@@ -5,7 +5,8 @@
  * drops nearly everything else.
  *
  * A neighbour is one 64-bit key, the bits of its squared distance - of floats
- * that are not negative, in the order of the values - above its number.  Keys
+ * that are not negative, in the order of the values - above its number, shuffled
+ * by a permutation.  Keys
  * differ, so the k smallest are one set, in whatever order they are offered.
  *
  * Cost: 3 n^2 p flops, and about k log(n / k) times log k steps in the heap of
@@ -82,7 +83,7 @@ static uint64_t key_of(float d2, int32_t id)
     uint32_t bits;
 
     memcpy(&bits, &d2, sizeof bits);
-    return (uint64_t)bits << 32 | (uint32_t)id;
+    return (uint64_t)bits << 32 | bal_shuffled((uint32_t)id);
 }
 
 /* Distances beyond it cannot get in; equal ones may, by their number. */

@@ -24,7 +24,12 @@ typedef struct bal_csr {
     const bal_layout *layout; ///< borrowed
     bal_size m;               ///< rows
     bal_size room;            ///< rows for which `row` has room
-    bal_csr_row *row;         ///< [m]
+    bal_csr_row *row;         ///< [m], their arrays inside the chunks
+    char **chunk;             ///< [chunks], the memory of the rows
+    bal_size chunks;
+    bal_size bytes; ///< in all chunks
+    char *next;     ///< where the next row goes, with room for `left` bytes
+    bal_size left;
 } bal_csr;
 
 /** Room for `count` entries in an empty row.  Local.  Fails with BAL_ENOMEM. */
@@ -39,8 +44,8 @@ bal_status bal_csr_create(const bal_layout *layout, bal_csr **out);
 /** Frees it and its rows.  Local; NULL is fine. */
 void bal_csr_destroy(bal_csr **a);
 
-/** Adds a row at the end and takes its arrays over (`*row` becomes empty).
- *  Local.  Fails with BAL_ENOMEM; the row is then still the caller's. */
+/** Adds a copy of a row at the end and frees its arrays (`*row` becomes empty).
+ *  Local.  Fails with BAL_ENOMEM; the row is then untouched. */
 bal_status bal_csr_push(bal_csr *a, bal_csr_row *row);
 
 /** Entries of this rank in all rows.  Local. */

@@ -12,8 +12,10 @@
 #include "balans/metric/set.h"
 #include "balans/par/comm.h"
 
-/** Neighbours in ascending order of (squared distance, number of the point):
- *  both are in one key, so ties do not depend on how they were found. */
+/** Neighbours in ascending order of (squared distance, shuffled number of the
+ *  point): both are in one key, so ties do not depend on how they were found.
+ *  Numbers are shuffled because files are sorted: of many equal points the
+ *  first few would all be of one batch. */
 typedef struct bal_knn {
     bal_metric_space space;
     bal_size m;     ///< points of this rank
@@ -39,10 +41,30 @@ bal_verdict bal_knn_create(bal_comm *c, const bal_set *set, bal_space_kind kind,
 /** Local; NULL is fine. */
 void bal_knn_destroy(bal_knn **g);
 
+/** A fixed permutation of the 32-bit numbers, and its inverse: products with an
+ *  odd number and its inverse modulo 2^32, between folds of the high half into
+ *  the low one.  Local. */
+static inline uint32_t bal_shuffled(uint32_t v)
+{
+    v ^= v >> 16;
+    v *= UINT32_C(0x9e3779b1);
+    v ^= v >> 16;
+    v *= UINT32_C(0x9e3779b1);
+    return v ^ v >> 16;
+}
+static inline uint32_t bal_unshuffled(uint32_t v)
+{
+    v ^= v >> 16;
+    v *= UINT32_C(0x0e8b2f51);
+    v ^= v >> 16;
+    v *= UINT32_C(0x0e8b2f51);
+    return v ^ v >> 16;
+}
+
 /** The neighbour's number in the set.  Local. */
 static inline int32_t bal_knn_id(const bal_knn *g, bal_size i, int j)
 {
-    return (int32_t)(g->key[i * g->k + j] & UINT32_MAX);
+    return (int32_t)bal_unshuffled((uint32_t)g->key[i * g->k + j]);
 }
 
 /** Its distance.  Local. */
