@@ -49,6 +49,13 @@ bal_size bal_sample_memory(const bal_layout *l, int p,
            (bal_size)l->size * 8 * (2 * w + 1);
 }
 
+/* The part of the work space that is for rows of blocks in flight: how long
+ * they are is not known before some have been computed. */
+static bal_size rows_share(const bal_sample_params *par)
+{
+    return par->memory / 4;
+}
+
 /* The largest W whose work space fits, on this rank. */
 static bal_status choose_width(const bal_tiles *z, const bal_row_params *rows,
                                const bal_sample_params *par, int64_t *out)
@@ -58,8 +65,8 @@ static bal_status choose_width(const bal_tiles *z, const bal_row_params *rows,
 
     if (w < 1 || w > BAL_ROWS_MOST)
         w = BAL_ROWS_MOST;
-    while (w > 0 &&
-           bal_sample_memory(z->layout, z->p, rows, par, w) > par->memory)
+    while (w > 0 && bal_sample_memory(z->layout, z->p, rows, par, w) >
+                        par->memory - rows_share(par))
         w--;
     *out = w;
     if (w > 0)
@@ -87,7 +94,7 @@ static bal_status make_room(bal_sampler *s, const bal_tiles *z,
     BAL_TRY(bal_alloc(&s->step, w, "rows in flight"));
     BAL_TRY(bal_alloc(&s->drawn, 2 * w + 1, "draws"));
     BAL_TRY(bal_alloc(&s->drawn_all, (2 * w + 1) * s->comm->size, "draws"));
-    BAL_TRY(bal_alloc(&s->count, 2 * rows_ahead + 1, "counts"));
+    BAL_TRY(bal_alloc(&s->count, 2 * rows_ahead + 2, "counts"));
     BAL_TRY(bal_alloc(&s->pos, w, "draws"));
     BAL_TRY(bal_alloc(&s->ticket, w, "draws"));
     BAL_TRY(bal_bits_create(&s->covered, m));
@@ -292,6 +299,19 @@ static void settle(bal_sampler *s, bal_size kept, bal_size rows)
     s->report->overshoot += rows - kept;
 }
 
+/* Blocks whose rows, as long as those of this group, fit the room for them on
+ * this rank, at most w_most. */
+static int64_t blocks_that_fit(const bal_sampler *s, bal_size rows)
+{
+    bal_size entries = 0;
+
+    for (bal_size i = 0; i < rows; i++)
+        entries += s->ahead[i].count;
+    bal_size block = 8 * (entries / rows + 1) * s->par->block;
+    bal_size fit = rows_share(s->par) / block;
+    return fit < s->w_most ? fit : s->w_most;
+}
+
 /* Looks at a complete group of w blocks in canonical order. */
 static bool close_group(bal_sampler *s, int w, bool *stop)
 {
@@ -302,9 +322,11 @@ static bool close_group(bal_sampler *s, int w, bool *stop)
     for (bal_size i = 0; i < rows; i++)
         mark(s, i, rows);
     s->count[2 * rows] = bal_failed(s->mine);
-    bal_comm_sum_i64(s->comm, s->count, 2 * rows + 1);
+    s->count[2 * rows + 1] = blocks_that_fit(s, rows);
+    bal_comm_sum_i64(s->comm, s->count, 2 * rows + 2);
     if (s->count[2 * rows] > 0)
         return false;
+    s->w_fit = (int)(s->count[2 * rows + 1] / s->comm->size);
     bal_size kept = judge(s, w, stop);
     if (kept < rows) {
         /* Forget what the dropped rows marked. */
@@ -337,7 +359,8 @@ static bal_verdict run_blocks(bal_sampler *s)
         s->report->in_flight = w > s->report->in_flight ? w
                                                         : s->report->in_flight;
         block += w;
-        w = 2 * w < s->w_most ? 2 * w : s->w_most;
+        w = 2 * w < s->w_fit ? 2 * w : s->w_fit;
+        w = w > 1 ? w : 1;
     }
     return bal_agree(s->comm, s->mine);
 }

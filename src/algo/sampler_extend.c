@@ -162,7 +162,8 @@ bal_verdict bal_sampler_extend(bal_sampler *s)
     BAL_TRY(bal_agree(s->comm, s->mine));
     bal_comm_sum_i64(s->comm, &fresh, 1);
     s->points += fresh;
-    bal_sampler_note(s);
+    if (s->report->extended > 0)
+        bal_sampler_note(s);
     BAL_TRY(bal_agree(s->comm, s->mine));
 done:
     for (int i = 0; i < s->w_most; i++)

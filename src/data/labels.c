@@ -30,12 +30,18 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Decimal integers of any length: by sign, then by digits, then as text. */
 static int by_value(const void *a, const void *b)
 {
-    long long x = strtoll(*(char *const *)a, NULL, 10);
-    long long y = strtoll(*(char *const *)b, NULL, 10);
+    const char *x = *(char *const *)a, *y = *(char *const *)b;
+    int sign = *x == '-' ? -1 : 1;
 
-    return (x > y) - (x < y);
+    if ((*x == '-') != (*y == '-'))
+        return sign;
+    size_t digits_x = strlen(x), digits_y = strlen(y);
+    if (digits_x != digits_y)
+        return digits_x < digits_y ? -sign : sign;
+    return sign * strcmp(x, y);
 }
 
 typedef int comparison(const void *, const void *);

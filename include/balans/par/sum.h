@@ -12,7 +12,8 @@
  *
  * so neither limb can overflow, and the error of a sum is at most
  * N bound 2^-(61 + L): about N^2 bound 2^-122, far below the rounding of the
- * partial sums themselves.  A bound of 0 means that every term is 0.
+ * partial sums themselves.  (e is at most 1000, so below a bound of 1e-283 the
+ * error is a fixed number, 1e-320.)  A bound of 0 means that every term is 0.
  * Source: algorithm.md, section 8.
  */
 #ifndef BAL_PAR_SUM_H

@@ -292,7 +292,6 @@ START_TEST(a_constant_among_others_does_no_harm)
     int wrong = 0;
 
     prepare(&shapes[1], false);
-    outcome without = correct(0.1, plenty, 1, data->x);
     int64_t d = data->d;
     /* The last feature is one of the others once more. */
     for (int64_t j = 0; j < data->n; j++)
@@ -308,7 +307,6 @@ START_TEST(a_constant_among_others_does_no_harm)
     for (bal_lidx j = 0; j < p->layout->m; j++)
         wrong += flat.x[j * d + d - 1] != 12345.678f;
     bal_size a = copied.report.fallbacks, b = flat.report.fallbacks;
-    outcome_finish(&without);
     outcome_finish(&copied);
     outcome_finish(&flat);
     all_assert(wrong == 0);
@@ -371,9 +369,13 @@ START_TEST(corrects_cases_done_by_hand)
      * points the mean weighted by the column sums 1.8, 1, 1.8. */
     const double near[] = {1, 0.5, 0.8, 0.8, 0.5, 1};
     const double mean = (3 + 1.8 * 9) / 4.6, means[] = {mean, mean, mean};
-    /* W = 1/8 [[8, 7], [3, 8]], made symmetric: 13/8 and 3/8. */
+    /* The same W out of unequal halves; column sums 1.9, 1, 1.7. */
+    const double uneven[] = {1, 0.5, 0.7, 0.9, 0.5, 1};
+    const double other = (3 + 1.7 * 9) / 4.6, others[] = {other, other, other};
+
     by_hand(apart, 0.1, mixed, 0);
     by_hand(near, 0.2, means, 0);
+    by_hand(uneven, 0.2, others, 0);
 }
 END_TEST
 
