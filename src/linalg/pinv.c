@@ -233,13 +233,14 @@ static bal_status decompose(desk d, bal_pinv *p, solver *s)
                     m, m, info);
 }
 
+/* If the largest is not positive, none is above a part of it. */
 static void choose(bal_pinv *p, double rcond)
 {
     double least = rcond * p->value[p->m - 1];
 
     p->kept = p->negative = 0;
     for (bal_size i = 0; i < p->m; i++) {
-        p->kept += p->value[i] > 0 && p->value[i] > least;
+        p->kept += p->value[i] > least;
         p->negative += p->value[i] < 0;
     }
 }

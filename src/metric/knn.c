@@ -5,9 +5,9 @@
  * drops nearly everything else.
  *
  * A neighbour is one 64-bit key, the bits of its squared distance - of floats
- * that are not negative, in the order of the values - above its number, shuffled
- * by a permutation.  Keys
- * differ, so the k smallest are one set, in whatever order they are offered.
+ * that are not negative, in the order of the values - above its shuffled
+ * number.  Keys differ, so the k smallest are one set, in whatever order they
+ * are offered.
  *
  * Cost: 3 n^2 p flops, and about k log(n / k) times log k steps in the heap of
  * each point.
