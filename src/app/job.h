@@ -55,10 +55,11 @@ enum { BAL_PATH_MOST = 512 }; ///< of elements named after the matrix
 /** The element that --keep-original makes.  Local. */
 void bal_job_original(const bal_job *j, char *path, size_t size);
 
-/** Bytes that a rank holds for its m points besides the work space and A: X, Z,
- *  the order of rows.  Local.  `p` dimensions of Z, `kept` if the corrected Z is
- *  kept in rows beside the tiles. */
-bal_size bal_job_data_bytes(const bal_layout *l, bal_size d, bal_size p);
+/** The memory formula of one rank, in bytes: the program with its libraries, the
+ *  shard of X, Z in tiles and in rows, the order of rows, `affinities` bytes for
+ *  its columns of A, and the work space.  Local.
+ *  @param[in] p  dimensions of Z */
+bal_size bal_job_memory(const bal_job *j, bal_size p, bal_size affinities);
 
 /** Prints what a run would do, on rank 0's stdout.  Collective. */
 bal_verdict bal_job_dry_run(bal_job *j);

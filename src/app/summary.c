@@ -72,12 +72,15 @@ enum {
     F_BYTES = F_CALLS + BAL_PHASE_COUNT,    /* by phase */
     F_IO = F_BYTES + BAL_PHASE_COUNT,       /* by phase */
     F_RSS = F_IO + BAL_PHASE_COUNT,
+    F_FORMULA,
     F_HELD,
     F_COUNT
 };
 
-static void own_figures(const bal_comm *c, int64_t *f)
+static void own_figures(const bal_job *j, int64_t *f)
 {
+    const bal_comm *c = j->comm;
+
     for (int p = 0; p < BAL_PHASE_COUNT; p++) {
         f[F_SECONDS + p] = (int64_t)(c->tally[p].seconds * 1e9);
         f[F_CALLS + p] = c->tally[p].calls;
@@ -86,6 +89,7 @@ static void own_figures(const bal_comm *c, int64_t *f)
     }
     f[F_RSS] = bal_mem_rss_peak();
     f[F_HELD] = bal_mem_peak();
+    f[F_FORMULA] = bal_job_memory(j, j->space->p, j->a->bytes);
 }
 
 typedef struct spread {
@@ -127,6 +131,7 @@ static void record_figures(const int64_t *all, int size, bal_record *r)
     bal_record *memory = bal_record_node(r, "memory");
     spread rss = spread_of(all, size, F_RSS);
     spread held = spread_of(all, size, F_HELD);
+    spread formula = spread_of(all, size, F_FORMULA);
 
     for (int p = 0; p < BAL_PHASE_COUNT; p++)
         if (spread_of(all, size, F_SECONDS + p).most > 0)
@@ -136,6 +141,7 @@ static void record_figures(const int64_t *all, int size, bal_record *r)
     bal_record_int(memory, "rss_peak_max", rss.most);
     bal_record_int(memory, "allocated_peak_min", held.least);
     bal_record_int(memory, "allocated_peak_max", held.most);
+    bal_record_int(memory, "formula_max", formula.most);
 }
 
 static void record_libraries(bal_record *r)
@@ -188,7 +194,7 @@ bal_record *bal_job_run_record(bal_job *j)
     bal_record *r = NULL;
 
     bal_comm_enter(c, c->phase); /* up to now */
-    own_figures(c, mine);
+    own_figures(j, mine);
     if (bal_failed(bal_agree(
             c, bal_alloc(&all, (bal_size)F_COUNT * c->size, "the report"))))
         return NULL;
@@ -225,7 +231,7 @@ void bal_job_print_phases(const bal_record *run)
 {
     const bal_entry *phases = bal_record_find(run, "phases");
     const bal_entry *memory = bal_record_find(run, "memory");
-    char sent[32], moved[32], peak[32];
+    char sent[32], moved[32], peak[32], most[32];
 
     if (phases == NULL || memory == NULL)
         return;
@@ -241,16 +247,24 @@ void bal_job_print_phases(const bal_record *run)
                  bal_bytes(sent, sizeof sent,
                            int_of(e->node, "collective_bytes")),
                  bal_bytes(moved, sizeof moved, int_of(e->node, "file_bytes")));
-    bal_info("peak memory of a rank: %s",
-             bal_bytes(peak, sizeof peak, int_of(memory->node, "rss_peak_max")));
+    bal_info("peak memory of a rank: %s; at most %s by the formula",
+             bal_bytes(peak, sizeof peak, int_of(memory->node, "rss_peak_max")),
+             bal_bytes(most, sizeof most, int_of(memory->node, "formula_max")));
 }
 
-bal_size bal_job_data_bytes(const bal_layout *l, bal_size d, bal_size p)
+bal_size bal_job_memory(const bal_job *j, bal_size p, bal_size affinities)
 {
-    bal_size m = l->m;
+    enum { PROGRAM = 56 << 20 }; /* as measured, with MPI, HDF5 and BLAS */
+    const bal_layout *l = j->layout;
+    bal_size m = l->m, slab = j->labels->m;
+    /* A CSC matrix is turned round in memory: index and value of each entry,
+     * once more while they travel. */
+    bal_size turned = j->info.storage == BAL_CSC
+                          ? 24 * (j->info.nnz / j->comm->size + 1)
+                          : 0;
 
-    /* X, Z in tiles, Z in rows, positions and rows of the route, codes. */
-    return 4 * m * d + 4 * l->lanes * p + 4 * m * p + 8 * m + 8 * m + 4 * m;
+    return PROGRAM + 4 * m * j->info.d + 4 * (l->lanes + m) * p + 8 * m +
+           12 * slab + turned + affinities + j->memory;
 }
 
 static bal_size dimensions(const bal_job *j)
@@ -278,11 +292,11 @@ static void print_batches(const bal_job *j)
 
 bal_verdict bal_job_dry_run(bal_job *j)
 {
-    int64_t data = bal_job_data_bytes(j->layout, j->info.d, dimensions(j));
-    int64_t m = j->layout->m;
-    char a[32], b[32], c[32];
+    bal_size p = dimensions(j);
+    int64_t need = bal_job_memory(j, p, 0), m = j->layout->m;
+    char a[32], b[32];
 
-    bal_comm_max_i64(j->comm, &data, 1);
+    bal_comm_max_i64(j->comm, &need, 1);
     bal_comm_max_i64(j->comm, &m, 1);
     if (j->comm->rank == 0) {
         printf("matrix           %s of '%s': %lld profiles x %lld features, "
@@ -293,17 +307,16 @@ bal_verdict bal_job_dry_run(bal_job *j)
         print_batches(j);
         printf("ranks x threads  %d x %d, at most %lld profiles a rank\n",
                j->comm->size, j->threads, (long long)m);
-        printf("memory per rank  %s (data %s, work space %s), and 8 bytes for "
-               "each affinity kept\n",
-               bal_bytes(a, sizeof a, data + j->memory),
-               bal_bytes(b, sizeof b, data), bal_bytes(c, sizeof c, j->memory));
+        printf("memory per rank  %s at most (%s of it work space), and 8 bytes "
+               "for each affinity the rank keeps\n",
+               bal_bytes(a, sizeof a, need), bal_bytes(b, sizeof b, j->memory));
         printf("work             %.3g flops for each landmark's distances, %s "
                "to read, %s to write\n",
-               3.0 * (double)j->info.n * (double)dimensions(j),
+               3.0 * (double)j->info.n * (double)p,
                bal_bytes(a, sizeof a, j->info.file_bytes),
                bal_bytes(b, sizeof b,
                          bal_h5ad_file_bytes(j->file) +
-                             4 * j->info.n * (j->info.d + dimensions(j) + 1)));
+                             4 * j->info.n * (j->info.d + p + 1)));
         fflush(stdout);
     }
     return bal_agree(j->comm, BAL_OK);

@@ -66,6 +66,7 @@ START_TEST(finds_clusters_that_are_apart)
     /* At a low resolution what hangs together stays together. */
     all_assert(!bal_failed(bal_leiden(&c, set, g, K, w, 0.01, 0, member)));
     (void)bal_partition_scores(set->label.code, member, N, &ari, &nmi);
+    for(int i=0;i<60;i++) fprintf(stderr,"%d:%d ",set->label.code[i],member[i]);
     all_assert_msg(ari > 0.999, "ARI %g", ari);
     (void)bal_leiden(&c, set, g, K, w, 1.0, 4, member);
     (void)bal_leiden(&c, set, g, K, w, 1.0, 4, again);

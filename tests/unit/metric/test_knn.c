@@ -58,8 +58,8 @@ static int count_wrong(const bal_knn *g, const double *distance, const int *near
             const double *row = distance + (first + i) * p->n;
             wrong += id == first + i || id < 0 || id >= p->n;
             wrong += group != NULL && group[id] != group[first + i];
-            wrong += fabs(row[id] - row[want]) > 1e-6;
-            wrong += fabs(bal_knn_distance(g, i, r) - row[want]) > 1e-6;
+            wrong += fabs(row[id] - row[want]) > 1e-5;
+            wrong += fabs(bal_knn_distance(g, i, r) - row[want]) > 1e-5;
         }
     return wrong;
 }
