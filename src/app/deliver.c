@@ -225,9 +225,9 @@ bal_verdict bal_job_write(bal_job *j)
     bal_record *uns = NULL, *run = NULL;
 
     bal_comm_enter(j->comm, BAL_PHASE_WRITE);
-    uns = bal_job_provenance(j);
-    BAL_TRY(bal_agree(j->comm, uns != NULL ? bal_record_status(uns)
-                                           : BAL_ENOMEM));
+    uns = bal_record_create();
+    bal_job_provenance(j, uns);
+    BAL_TRY(bal_agree(j->comm, bal_record_status(uns)));
     make_plan(j, uns, &p);
     BAL_TRY(bal_h5ad_out_create(j->comm, j->par->output, &p.plan, &out));
     BAL_TRY(write_all(j, out));

@@ -64,9 +64,9 @@ bal_size bal_job_memory(const bal_job *j, bal_size p, bal_size affinities);
 /** Prints what a run would do, on rank 0's stdout.  Collective. */
 bal_verdict bal_job_dry_run(bal_job *j);
 
-/** What determines the result: parameters, version, input, counts.  Local; NULL
- *  if memory ran out. */
-bal_record *bal_job_provenance(const bal_job *j);
+/** What determines the result and what came out: parameters, version, input,
+ *  counts; the same for equal runs.  Local. */
+void bal_job_provenance(const bal_job *j, bal_record *r);
 
 /** What may differ between equal runs: hosts, times, calls, bytes, memory.
  *  Collective; the record is rank 0's, NULL elsewhere. */

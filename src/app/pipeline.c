@@ -194,8 +194,10 @@ static bal_verdict run(bal_job *j)
     BAL_TRY(bal_job_write(j));
     record = bal_job_run_record(j);
     bal_job_print_phases(record);
-    if (j->par->report != NULL)
+    if (j->par->report != NULL) {
+        bal_job_provenance(j, bal_record_node(record, "result"));
         BAL_TRY(bal_report_write(j->comm, j->par->report, record));
+    }
 done:
     bal_record_destroy(&record);
     return st;

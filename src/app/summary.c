@@ -44,10 +44,8 @@ static void record_components(const bal_space *s, bal_record *r)
     bal_record_reals(r, "variance_ratio", ratio, count);
 }
 
-bal_record *bal_job_provenance(const bal_job *j)
+void bal_job_provenance(const bal_job *j, bal_record *r)
 {
-    bal_record *r = bal_record_create();
-
     bal_record_text(r, "version", bal_version());
     bal_record_text(r, "commit", bal_commit());
     bal_params_record(j->par, bal_record_node(r, "params"));
@@ -62,7 +60,6 @@ bal_record *bal_job_provenance(const bal_job *j)
     bal_record_reals(scaling, "centre", j->space->centre, j->space->d);
     if (j->space->pca)
         record_components(j->space, bal_record_node(r, "pca"));
-    return r;
 }
 
 /* Figures of one rank, gathered on all. */
