@@ -1,65 +1,74 @@
 /*
- * The kernels against the bare matrix product of the same shape.
+ * The kernels and a whole step of the sampler against the bare matrix product
+ * of the same shape.
  *
- * All times are the best of several rounds in which the contestants take turns
- * in one process on one core, so that they meet the same machine.  Printed is
- * the time of each kernel as a multiple of that of cblas_sgemm() for the same
- * tile, landmarks and features (T x W x p, 2 T W p flops; the faster of two
- * layouts), and of that of a triad that moves as many bytes through memory as
- * the tiles hold and the distances written once and read once would be.
+ * n points in 5 batches and W landmarks in p dimensions; on one core, in one
+ * process, the contestants take turns, so that they meet the same machine, and
+ * what is printed are medians over the rounds of the ratio within a round.
  *
- *     OPENBLAS_NUM_THREADS=1 kernels [all]
+ *   sgemm     cblas_sgemm() on the same points, landmarks and dimensions (2 n W p
+ *             flops), in three forms: tile by tile as the tiles stand, tile by
+ *             tile with points as rows, and all points in one call; the fastest
+ *             of a round counts.  It has products only, no norms.
+ *   distance  bal_distance_tile(), tile after tile
+ *   select    bal_kselect_offer() on all distances, read from memory
+ *   affinity  bal_candidates() and bal_affinity_bin() on all distances
+ *   step      bal_rows_compute(): all that the sampler does for W landmarks but
+ *             the draw, from coordinates to sparse rows
+ *   triad     a = b + s c on arrays larger than caches, over as many bytes as the
+ *             points and the distances, these once written and once read
  *
- * With `all`, every instruction set the processor has, not only the best.  An
- * OpenBLAS that does not know the processor needs OPENBLAS_CORETYPE as well, or
- * the comparison flatters.
+ * The points fill 64 MiB, more than the caches hold.
+ *
+ *     kernels table [all]     a table in Markdown; all: every instruction set
+ *     kernels rate P W        core, and ns of sgemm, step and triad for a pair
+ *
+ * Wants OPENBLAS_NUM_THREADS=1, and OPENBLAS_CORETYPE where OpenBLAS does not
+ * know the processor, or the comparison flatters.
  */
 #include <cblas.h>
 #include <math.h>
+#include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "balans/algo/row.h"
 #include "balans/base/mem.h"
+#include "balans/base/timer.h"
 #include "balans/kernel/affinity.h"
 #include "balans/kernel/cpu.h"
 #include "balans/kernel/distance.h"
 #include "balans/kernel/kselect.h"
 
 enum {
-    TILES = 256,
-    ROUNDS = 25,
-    W_MOST = 64,
-    P_MOST = 128,
-    K_MOST = 1000,
+    POINTS_BYTES = 64 << 20,
+    BATCHES = 5,
     CLUSTERS = 10,
-    TRIAD = 1 << 22 /* elements in each of its arrays */
+    W_MOST = 64,
+    ROUNDS_MOST = 99,
+    TRIAD = 1 << 24 /* elements in each of its arrays */
 };
 
-/* What the timed pieces work on; allocated once. */
+/* What the timed pieces work on. */
 typedef struct bench {
-    float *z;     /* [TILES, p, BAL_TILE] */
+    bal_comm comm;
+    bal_layout *layout;
+    bal_tiles *z;
+    bal_rows *rows;
     float *y;     /* [W, p] */
     float *d2;    /* [W, BAL_TILE] */
-    float *all;   /* [TILES, W, BAL_TILE], distances of a whole run */
+    float *all;   /* [tiles, W, BAL_TILE], or [n, W] */
     float *triad; /* [3, TRIAD] */
     float *value;
     uint8_t *lane;
     uint32_t *bins;
     bal_kselect select[W_MOST];
     float *buffer;
-    bal_size candidates, kept; /* of the latest run_affinity() */
+    bal_gidx pos[W_MOST]; /* of the landmarks */
+    bal_size n, tiles, kept;
     int p, w, k;
 } bench;
-
-static double now(void)
-{
-    struct timespec t;
-
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void need(bal_status st)
 {
@@ -69,106 +78,90 @@ static void need(bal_status st)
     }
 }
 
-static float *tile_of(const bench *b, int t)
+static float *row_of(const bench *b, bal_size t, int w)
 {
-    return b->z + (size_t)t * (size_t)b->p * BAL_TILE;
+    return b->all + (t * b->w + w) * BAL_TILE;
 }
 
-static float *row_of(const bench *b, int t, int w)
+static void sgemm_tiles(bench *b)
 {
-    return b->all + ((size_t)t * (size_t)b->w + (size_t)w) * BAL_TILE;
-}
-
-static void run_sgemm(bench *b)
-{
-    for (int t = 0; t < TILES; t++)
+    for (bal_size t = 0; t < b->tiles; t++)
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, b->w, BAL_TILE,
-                    b->p, -2.0f, b->y, b->p, tile_of(b, t), BAL_TILE, 0.0f,
-                    b->d2, BAL_TILE);
+                    b->p, -2.0f, b->y, b->p, bal_tiles_block(b->z, t), BAL_TILE,
+                    0.0f, b->d2, BAL_TILE);
 }
 
-/* The other layout: points as rows. */
-static void run_sgemm_rows(bench *b)
+static void sgemm_rows(bench *b)
 {
-    for (int t = 0; t < TILES; t++)
+    for (bal_size t = 0; t < b->tiles; t++)
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, BAL_TILE, b->w,
-                    b->p, -2.0f, tile_of(b, t), b->p, b->y, b->p, 0.0f, b->d2,
-                    b->w);
+                    b->p, -2.0f, bal_tiles_block(b->z, t), b->p, b->y, b->p,
+                    0.0f, b->d2, b->w);
+}
+
+static void sgemm_all(bench *b)
+{
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)b->n, b->w, b->p,
+                -2.0f, b->z->at, b->p, b->y, b->p, 0.0f, b->all, b->w);
 }
 
 static void run_distance(bench *b)
 {
-    for (int t = 0; t < TILES; t++)
-        bal_distance_tile(tile_of(b, t), BAL_TILE, b->p, b->y, b->w, b->d2);
+    for (bal_size t = 0; t < b->tiles; t++)
+        bal_distance_tile(bal_tiles_block(b->z, t), BAL_TILE, b->p, b->y, b->w,
+                          b->d2);
 }
 
-static void run_distance_out(bench *b)
+/* Not timed: what select and affinity read. */
+static void store_distances(bench *b)
 {
-    for (int t = 0; t < TILES; t++)
-        bal_distance_tile(tile_of(b, t), BAL_TILE, b->p, b->y, b->w,
+    for (bal_size t = 0; t < b->tiles; t++)
+        bal_distance_tile(bal_tiles_block(b->z, t), BAL_TILE, b->p, b->y, b->w,
                           row_of(b, t, 0));
-}
-
-static void select_init(bench *b)
-{
-    for (int w = 0; w < b->w; w++)
-        bal_kselect_init(&b->select[w], b->k,
-                         b->buffer + w * bal_kselect_capacity(K_MOST));
 }
 
 static void run_select(bench *b)
 {
-    select_init(b);
-    for (int t = 0; t < TILES; t++)
+    for (int w = 0; w < b->w; w++)
+        bal_kselect_init(&b->select[w], b->k,
+                         b->buffer + w * bal_kselect_capacity(b->k));
+    for (bal_size t = 0; t < b->tiles; t++)
         for (int w = 0; w < b->w; w++)
             bal_kselect_offer(&b->select[w], row_of(b, t, w), BAL_TILE);
     for (int w = 0; w < b->w; w++)
         bal_kselect_finish(&b->select[w]);
 }
 
-/* Candidates of the whole run by the final bounds, then their affinities. */
 static void run_affinity(bench *b)
 {
-    b->candidates = b->kept = 0;
-    for (int t = 0; t < TILES; t++)
+    for (bal_size t = 0; t < b->tiles; t++)
         for (int w = 0; w < b->w; w++) {
             float s2 = b->select[w].at[b->k - 1];
             int n = bal_candidates(row_of(b, t, w), BAL_TILE,
                                    BAL_AFFINITY_REACH * s2, b->value, b->lane);
-            b->candidates += n;
-            b->kept += bal_affinity_bin(b->value, b->lane, n, s2, b->bins);
+            bal_affinity_bin(b->value, b->lane, n, s2, b->bins);
         }
 }
 
-/* Distances, selection, candidates and affinities tile by tile, as a step of the
- * sampler does, with the scales known (those of the selection above). */
 static void run_step(bench *b)
 {
-    float s2[W_MOST];
+    bal_csr_row row[W_MOST];
+    bal_gidx pos[W_MOST];
+    bal_status st = BAL_OK;
 
-    for (int w = 0; w < b->w; w++)
-        s2[w] = b->select[w].at[b->k - 1];
-    select_init(b);
-    for (int t = 0; t < TILES; t++) {
-        bal_distance_tile(tile_of(b, t), BAL_TILE, b->p, b->y, b->w, b->d2);
-        for (int w = 0; w < b->w; w++) {
-            const float *row = b->d2 + (size_t)w * BAL_TILE;
-            int n;
-            bal_kselect_offer(&b->select[w], row, BAL_TILE);
-            n = bal_candidates(row, BAL_TILE, BAL_AFFINITY_REACH * s2[w],
-                               b->value, b->lane);
-            bal_affinity_bin(b->value, b->lane, n, s2[w], b->bins);
-        }
+    memcpy(pos, b->pos, sizeof pos);
+    bal_rows_compute(&b->comm, b->rows, b->w, pos, row, &st);
+    need(st);
+    b->kept = 0;
+    for (int w = 0; w < b->w; w++) {
+        b->kept += row[w].count;
+        bal_csr_row_finish(&row[w]);
     }
-    for (int w = 0; w < b->w; w++)
-        bal_kselect_finish(&b->select[w]);
 }
 
-/* a = b + s c on arrays far larger than any cache, over as many bytes as the
- * tiles hold, and the distances twice: written once and read once. */
 static void run_triad(bench *b)
 {
-    bal_size left = TILES * (bal_size)BAL_TILE * (b->p + 2 * b->w) / 3;
+    bal_size left = b->n * (b->p + 2 * b->w) / 3;
     float *to = b->triad, *x = to + TRIAD, *y = x + TRIAD;
 
     for (; left > 0; left -= TRIAD) {
@@ -178,50 +171,60 @@ static void run_triad(bench *b)
     }
 }
 
-typedef struct piece {
-    const char *name;
-    void (*run)(bench *);
-    double best;
-} piece;
+enum { SGEMM, SGEMM_ROWS, SGEMM_ALL, DISTANCE, SELECT, AFFINITY, STEP, STREAM,
+       PIECES };
 
-static void measure(bench *b, piece *pieces, int n)
+static void (*const piece[PIECES])(bench *) = {
+    [SGEMM] = sgemm_tiles,   [SGEMM_ROWS] = sgemm_rows, [SGEMM_ALL] = sgemm_all,
+    [DISTANCE] = run_distance, [SELECT] = run_select,
+    [AFFINITY] = run_affinity, [STEP] = run_step, [STREAM] = run_triad};
+
+/* Seconds by piece and round; after measure() the fastest sgemm of a round is
+ * at SGEMM. */
+static double took[PIECES][ROUNDS_MOST];
+
+static int rounds(void)
 {
-    for (int i = 0; i < n; i++)
-        pieces[i].best = INFINITY;
-    for (int r = 0; r < ROUNDS; r++)
-        for (int i = 0; i < n; i++) {
-            double t = now();
-            pieces[i].run(b);
-            t = now() - t;
-            pieces[i].best = t < pieces[i].best ? t : pieces[i].best;
-        }
+    const char *text = getenv("BENCH_ROUNDS");
+    int r = text != NULL ? atoi(text) : 0;
+
+    return r < 1 ? 7 : r < ROUNDS_MOST ? r : ROUNDS_MOST;
 }
 
-static void report(bench *b, const char *isa)
+static void measure(bench *b)
 {
-    piece pieces[] = {{"sgemm, tiles as they are", run_sgemm, 0},
-                      {"sgemm, points as rows", run_sgemm_rows, 0},
-                      {"distance", run_distance, 0},
-                      {"distance, all kept", run_distance_out, 0},
-                      {"k-selection", run_select, 0},
-                      {"candidates, affinity", run_affinity, 0},
-                      {"step: all of these", run_step, 0},
-                      {"triad of the same bytes", run_triad, 0}};
-    int n = (int)(sizeof pieces / sizeof pieces[0]);
-    double pairs = (double)TILES * BAL_TILE * b->w;
-    double flops = 2.0 * pairs * b->p, base;
+    run_step(b);
+    for (int r = 0; r < rounds(); r++) {
+        for (int i = 0; i < PIECES; i++) {
+            if (i == SELECT) /* sgemm_all() wrote over them */
+                store_distances(b);
+            double start = bal_now();
+            piece[i](b);
+            took[i][r] = bal_now() - start;
+        }
+        took[SGEMM][r] = fmin(took[SGEMM][r],
+                              fmin(took[SGEMM_ROWS][r], took[SGEMM_ALL][r]));
+    }
+}
 
-    measure(b, pieces, n);
-    base = fmin(pieces[0].best, pieces[1].best);
-    printf("\n%s, p %d, W %d, k %d: %.1f %% of the pairs are candidates, "
-           "%.1f %% reach the floor\n",
-           isa, b->p, b->w, b->k, 100.0 * (double)b->candidates / pairs,
-           100.0 * (double)b->kept / pairs);
-    for (int i = 0; i < n; i++)
-        printf("  %-26s %8.3f ms %7.1f GF/s %6.2f x sgemm %6.2f x triad\n",
-               pieces[i].name, 1e3 * pieces[i].best,
-               flops / pieces[i].best / 1e9, pieces[i].best / base,
-               pieces[i].best / pieces[n - 1].best);
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Median over rounds of the time of one piece, in multiples of another's; of
+ * the time itself if that is none. */
+static double median(int of, int by)
+{
+    double x[ROUNDS_MOST];
+    int n = rounds();
+
+    for (int r = 0; r < n; r++)
+        x[r] = by < PIECES ? took[of][r] / took[by][r] : took[of][r];
+    qsort(x, (size_t)n, sizeof *x, compare);
+    return n % 2 != 0 ? x[n / 2] : 0.5 * (x[n / 2 - 1] + x[n / 2]);
 }
 
 static float noise(uint64_t *x)
@@ -230,62 +233,146 @@ static float noise(uint64_t *x)
     return (float)(*x >> 40) * 0x1p-23f - 1.0f;
 }
 
-/* Points around CLUSTERS centres, tile after tile, and landmarks likewise. */
-static void make_points(bench *b)
+/* Points around CLUSTERS centres; landmarks are points, spread over all. */
+static void fill(bench *b)
 {
-    static float centre[CLUSTERS][P_MOST];
+    float *centre = NULL;
     uint64_t x = 1;
 
-    for (int c = 0; c < CLUSTERS; c++)
-        for (int f = 0; f < b->p; f++)
-            centre[c][f] = 3.0f * noise(&x);
-    for (int t = 0; t < TILES; t++)
+    need(bal_alloc(&centre, CLUSTERS * b->p, "centres"));
+    for (int i = 0; i < CLUSTERS * b->p; i++)
+        centre[i] = 3.0f * noise(&x);
+    for (bal_size t = 0; t < b->tiles; t++)
         for (int f = 0; f < b->p; f++)
             for (int j = 0; j < BAL_TILE; j++)
-                tile_of(b, t)[f * BAL_TILE + j] =
-                    centre[(t * 7 + j) % CLUSTERS][f] + noise(&x) + noise(&x);
-    for (int w = 0; w < b->w; w++)
-        for (int f = 0; f < b->p; f++)
-            b->y[w * b->p + f] =
-                centre[w % CLUSTERS][f] + noise(&x) + noise(&x);
+                bal_tiles_block(b->z, t)[f * BAL_TILE + j] =
+                    centre[(t * 7 + j) % CLUSTERS * b->p + f] + noise(&x) +
+                    noise(&x);
+    for (int w = 0; w < b->w; w++) {
+        b->pos[w] = (b->n / b->w) * w + w;
+        bal_tiles_point(b->z, (bal_lidx)b->pos[w], b->y + w * b->p);
+    }
+    bal_free(&centre);
 }
 
-static void run_all(bench *b, bal_isa isa)
+static void start(bench *b, int p, int w, int k)
+{
+    bal_row_params par = {.neighbors = {.k = k}, .threads = 1};
+    bal_size each = POINTS_BYTES / (4 * BAL_TILE * BATCHES * p) + 1;
+    bal_size sizes[BATCHES];
+
+    b->p = p;
+    b->w = w;
+    b->k = k;
+    for (int i = 0; i < BATCHES; i++)
+        sizes[i] = each * BAL_TILE;
+    need(bal_layout_create(sizes, BATCHES, 0, 1, &b->layout));
+    b->n = b->layout->n;
+    b->tiles = b->layout->tiles;
+    need(bal_tiles_create(b->layout, p, &b->z));
+    need(bal_alloc(&b->y, (bal_size)w * p, "landmarks"));
+    need(bal_alloc(&b->d2, (bal_size)w * BAL_TILE, "distances"));
+    need(bal_alloc(&b->all, b->n * w, "distances"));
+    need(bal_alloc(&b->buffer, w * bal_kselect_capacity(k), "selections"));
+    fill(b);
+    need(bal_rows_create(b->z, &par, w, &b->rows));
+}
+
+static void end(bench *b)
+{
+    bal_rows_destroy(&b->rows);
+    bal_tiles_destroy(&b->z);
+    bal_layout_destroy(&b->layout);
+    bal_free(&b->y);
+    bal_free(&b->d2);
+    bal_free(&b->all);
+    bal_free(&b->buffer);
+}
+
+static void print_row(bench *b, int p, int w, int k)
+{
+    start(b, p, w, k);
+    measure(b);
+    printf("| %d | %d | %d | %.2f | %.1f | %.2f | %.2f | %.2f | %.2f | %.2f |\n",
+           p, w, k, 100.0 * (double)b->kept / ((double)b->n * w),
+           2e-9 * (double)b->n * w * p / median(SGEMM, PIECES),
+           median(DISTANCE, SGEMM), median(SELECT, SGEMM),
+           median(AFFINITY, SGEMM), median(STEP, SGEMM),
+           median(STEP, STREAM));
+    fflush(stdout);
+    end(b);
+}
+
+static void print_table(bench *b, bal_isa isa)
 {
     static const int ps[] = {10, 50, 128}, ws[] = {16, 64}, ks[] = {10, 1000};
 
     bal_isa_use(isa);
-    for (int i = 0; i < 3; i++)
-        for (int j = 0; j < 2; j++)
-            for (int l = 0; l < 2; l++) {
-                b->p = ps[i];
-                b->w = ws[j];
-                b->k = ks[l];
-                make_points(b);
-                report(b, bal_isa_name(isa));
-            }
+    printf("\nKernels: %s; OpenBLAS core: %s; %d rounds\n\n", bal_isa_name(isa),
+           openblas_get_corename(), rounds());
+    printf("| p | W | k | pairs kept, %% | sgemm, GF/s | distance / sgemm | "
+           "select / sgemm | affinity / sgemm | step / sgemm | step / triad |\n"
+           "| --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n");
+    for (int l = 0; l < 2; l++)
+        for (int i = 0; i < 3; i++)
+            for (int j = 0; j < 2; j++)
+                print_row(b, ps[i], ws[j], ks[l]);
+}
+
+static void print_rate(bench *b, int p, int w)
+{
+    double pairs;
+
+    start(b, p, w, 10);
+    measure(b);
+    pairs = (double)b->n * w;
+    printf("%s %.6f %.6f %.6f\n", openblas_get_corename(),
+           1e9 * median(SGEMM, PIECES) / pairs,
+           1e9 * median(STEP, PIECES) / pairs,
+           1e9 * median(STREAM, PIECES) / pairs);
+    end(b);
+}
+
+static int run(bench *b, int argc, char **argv)
+{
+    int p = argc == 4 ? atoi(argv[2]) : 0, w = argc == 4 ? atoi(argv[3]) : 0;
+
+    if (argc == 4 && strcmp(argv[1], "rate") == 0 && p > 0 && w > 0 &&
+        w <= W_MOST) {
+        print_rate(b, p, w);
+        return 0;
+    }
+    if (argc < 2 || argc > 3 || strcmp(argv[1], "table") != 0 ||
+        (argc == 3 && strcmp(argv[2], "all") != 0)) {
+        fprintf(stderr, "usage: kernels table [all] | rate P W\n");
+        return 2;
+    }
+    for (int isa = BAL_ISA_COUNT - 1; isa >= 0; isa--)
+        if (bal_isa_usable((bal_isa)isa)) {
+            print_table(b, (bal_isa)isa);
+            if (argc == 2)
+                break;
+        }
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
-    bench b = {.p = P_MOST, .w = W_MOST};
+    bench b = {0};
+    int code;
 
-    need(bal_alloc(&b.z, (bal_size)TILES * P_MOST * BAL_TILE, "tiles"));
-    need(bal_alloc(&b.y, W_MOST * P_MOST, "landmarks"));
-    need(bal_alloc(&b.d2, W_MOST * BAL_TILE, "distances"));
-    need(bal_alloc(&b.all, (bal_size)TILES * W_MOST * BAL_TILE, "distances"));
+    MPI_Init(&argc, &argv);
+    bal_comm_init(&b.comm, MPI_COMM_WORLD);
     need(bal_alloc(&b.triad, 3 * TRIAD, "the triad"));
     need(bal_alloc(&b.value, BAL_TILE, "candidates"));
     need(bal_alloc(&b.lane, BAL_TILE, "candidates"));
     need(bal_alloc(&b.bins, BAL_BINS, "bins"));
-    need(bal_alloc(&b.buffer, W_MOST * bal_kselect_capacity(K_MOST), "k"));
-
-    printf("OpenBLAS core: %s\n", openblas_get_corename());
-    for (int isa = BAL_ISA_COUNT - 1; isa >= 0; isa--)
-        if (bal_isa_usable((bal_isa)isa)) {
-            run_all(&b, (bal_isa)isa);
-            if (argc < 2 || strcmp(argv[1], "all") != 0)
-                break;
-        }
-    return 0;
+    code = run(&b, argc, argv);
+    bal_free(&b.triad);
+    bal_free(&b.value);
+    bal_free(&b.lane);
+    bal_free(&b.bins);
+    bal_comm_finish(&b.comm);
+    MPI_Finalize();
+    return code;
 }

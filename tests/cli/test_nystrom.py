@@ -1,11 +1,10 @@
 """--estimator nystrom from file to file: the dense formula, what the run says
 about itself, and nearly the same values on any number of ranks.
 
-usage: test_nystrom.py PROGRAM DEMO LAUNCHER...
+usage: test_nystrom.py PROGRAM LAUNCHER...
 """
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -16,8 +15,7 @@ import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 
 RCOND = 0.1
-t = Tests(sys.argv[1], sys.argv[3:])
-demo = sys.argv[2]
+t = Tests(sys.argv[1], sys.argv[2:])
 
 
 def read(path, name="X"):
@@ -116,8 +114,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         source = folder / "demo.h5ad"
-        subprocess.run([demo, "make", source, "700", "24"], check=True,
-                       stdout=subprocess.DEVNULL)
+        t.works("simulate", source, "--points", 700, "--dims", 24)
         check_formula(source, folder)
         check_same_ranks(source, folder)
         check_limits(source, folder)
