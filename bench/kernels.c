@@ -5,6 +5,7 @@
  * n points in 5 batches and W landmarks in p dimensions; on one core, in one
  * process, the contestants take turns, so that they meet the same machine, and
  * what is printed are medians over the rounds of the ratio within a round.
+ * Times are those of the processor, so that other programs disturb less.
  *
  *   sgemm     cblas_sgemm() on the same points, landmarks and dimensions (2 n W p
  *             flops), in three forms: tile by tile as the tiles stand, tile by
@@ -23,8 +24,8 @@
  *     kernels table [all]     a table in Markdown; all: every instruction set
  *     kernels rate P W        core, and ns of sgemm, step and triad for a pair
  *
- * Wants OPENBLAS_NUM_THREADS=1, and OPENBLAS_CORETYPE where OpenBLAS does not
- * know the processor, or the comparison flatters.
+ * Wants OPENBLAS_CORETYPE where OpenBLAS does not know the processor, or the
+ * comparison flatters.
  */
 #include <cblas.h>
 #include <math.h>
@@ -32,10 +33,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "balans/algo/row.h"
 #include "balans/base/mem.h"
-#include "balans/base/timer.h"
 #include "balans/kernel/affinity.h"
 #include "balans/kernel/cpu.h"
 #include "balans/kernel/distance.h"
@@ -171,13 +172,23 @@ static void run_triad(bench *b)
     }
 }
 
-enum { SGEMM, SGEMM_ROWS, SGEMM_ALL, DISTANCE, SELECT, AFFINITY, STEP, STREAM,
-       PIECES };
+enum {
+    SGEMM,
+    SGEMM_ROWS,
+    SGEMM_ALL,
+    DISTANCE,
+    SELECT,
+    AFFINITY,
+    STEP,
+    STREAM,
+    PIECES
+};
 
 static void (*const piece[PIECES])(bench *) = {
-    [SGEMM] = sgemm_tiles,   [SGEMM_ROWS] = sgemm_rows, [SGEMM_ALL] = sgemm_all,
-    [DISTANCE] = run_distance, [SELECT] = run_select,
-    [AFFINITY] = run_affinity, [STEP] = run_step, [STREAM] = run_triad};
+    [SGEMM] = sgemm_tiles,   [SGEMM_ROWS] = sgemm_rows,
+    [SGEMM_ALL] = sgemm_all, [DISTANCE] = run_distance,
+    [SELECT] = run_select,   [AFFINITY] = run_affinity,
+    [STEP] = run_step,       [STREAM] = run_triad};
 
 /* Seconds by piece and round; after measure() the fastest sgemm of a round is
  * at SGEMM. */
@@ -198,12 +209,12 @@ static void measure(bench *b)
         for (int i = 0; i < PIECES; i++) {
             if (i == SELECT) /* sgemm_all() wrote over them */
                 store_distances(b);
-            double start = bal_now();
+            clock_t start = clock();
             piece[i](b);
-            took[i][r] = bal_now() - start;
+            took[i][r] = (double)(clock() - start) / CLOCKS_PER_SEC;
         }
-        took[SGEMM][r] = fmin(took[SGEMM][r],
-                              fmin(took[SGEMM_ROWS][r], took[SGEMM_ALL][r]));
+        took[SGEMM][r] =
+            fmin(took[SGEMM][r], fmin(took[SGEMM_ROWS][r], took[SGEMM_ALL][r]));
     }
 }
 
@@ -293,12 +304,12 @@ static void print_row(bench *b, int p, int w, int k)
 {
     start(b, p, w, k);
     measure(b);
-    printf("| %d | %d | %d | %.2f | %.1f | %.2f | %.2f | %.2f | %.2f | %.2f |\n",
-           p, w, k, 100.0 * (double)b->kept / ((double)b->n * w),
-           2e-9 * (double)b->n * w * p / median(SGEMM, PIECES),
-           median(DISTANCE, SGEMM), median(SELECT, SGEMM),
-           median(AFFINITY, SGEMM), median(STEP, SGEMM),
-           median(STEP, STREAM));
+    printf(
+        "| %d | %d | %d | %.2f | %.1f | %.2f | %.2f | %.2f | %.2f | %.2f |\n",
+        p, w, k, 100.0 * (double)b->kept / ((double)b->n * w),
+        2e-9 * (double)b->n * w * p / median(SGEMM, PIECES),
+        median(DISTANCE, SGEMM), median(SELECT, SGEMM), median(AFFINITY, SGEMM),
+        median(STEP, SGEMM), median(STEP, STREAM));
     fflush(stdout);
     end(b);
 }
@@ -367,6 +378,9 @@ int main(int argc, char **argv)
     need(bal_alloc(&b.value, BAL_TILE, "candidates"));
     need(bal_alloc(&b.lane, BAL_TILE, "candidates"));
     need(bal_alloc(&b.bins, BAL_BINS, "bins"));
+    for (bal_size i = 0; i < 3 * (bal_size)TRIAD; i++)
+        b.triad[i] = 1.0f; /* pages of its own */
+    openblas_set_num_threads(1);
     code = run(&b, argc, argv);
     bal_free(&b.triad);
     bal_free(&b.value);

@@ -21,8 +21,8 @@
 #include "panel.h"
 
 /* A landmark's mean less that of the batch, whose sums the panel holds now. */
-static const double *give_step(const bal_panel *p, const void *self,
-                               bal_size l, double *room, double *weight)
+static const double *give_step(const bal_panel *p, const void *self, bal_size l,
+                               double *room, double *weight)
 {
     const double *mu = bal_panel_give_mean(p, self, l, room, weight);
     double w = bal_panel_total(p, l, p->count);
@@ -41,8 +41,8 @@ static void store(const bal_panel *p, const bal_tile *tile, bool residual,
         if (!(at[p->count] > 0))
             continue;
         for (bal_size f = 0; f < p->count; f++)
-            x[f] = (float)(at[f] / at[p->count] +
-                           (residual ? (double)x[f] : 0));
+            x[f] =
+                (float)(at[f] / at[p->count] + (residual ? (double)x[f] : 0));
     }
 }
 

@@ -129,9 +129,9 @@ static void add_items(bal_pinv *w, const item *got, bal_size count)
 }
 
 typedef struct mail {
-    int32_t *number;    /* [points of this rank] */
-    bal_size *to, *at;  /* [ranks] */
-    bal_size *from;     /* [ranks] */
+    int32_t *number;   /* [points of this rank] */
+    bal_size *to, *at; /* [ranks] */
+    bal_size *from;    /* [ranks] */
 } mail;
 
 static bal_status mail_create(const bal_nystrom *s, int ranks, mail *m)
@@ -180,7 +180,8 @@ done:
  * as many bytes as W takes later while it is decomposed. */
 static bal_size rows_at_once(bal_size m, int ranks)
 {
-    bal_size rows = bal_pinv_memory(m, ranks) / (4 * (bal_size)sizeof(item) * m);
+    bal_size rows =
+        bal_pinv_memory(m, ranks) / (4 * (bal_size)sizeof(item) * m);
     bal_size most = INT32_MAX / m;
 
     rows = rows < most ? rows : most;

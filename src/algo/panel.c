@@ -287,12 +287,10 @@ static void hand_run(const bal_panel *p, bal_run tiles, const bal_handing *h,
     double *room = p->partial + thread * (p->room + 2);
 
     for (bal_size l = 0; l < m; l++)
-        cursor[l] =
-            entry_at(&p->a->row[l], tile_start(p->layout, tiles.from));
+        cursor[l] = entry_at(&p->a->row[l], tile_start(p->layout, tiles.from));
     for (bal_size t = tiles.from; t < tiles.to; t++) {
         const bal_tile *tile = &p->layout->tile[t];
-        memset(point, 0,
-               (size_t)(tile->m * (h->columns + 1)) * sizeof *point);
+        memset(point, 0, (size_t)(tile->m * (h->columns + 1)) * sizeof *point);
         for (bal_size l = 0; l < m; l++) {
             prefetch_ahead(p, l, cursor);
             add_row(p, h, l, tile, &cursor[l], room, point);

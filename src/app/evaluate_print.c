@@ -164,7 +164,7 @@ static void record_groups(const bal_panel *v, double *const *column,
     for (bal_size g = 0; g < groups->count; g++) {
         if (size[g] == 0)
             continue;
-        bal_record *one = bal_record_node(r, groups->name[g]);
+        bal_record *one = bal_record_append(r, groups->name[g]);
         bal_record_int(one, "points", size[g]);
         for (int t = 0; t < BAL_COLUMN_COUNT; t++)
             if (column[t] != NULL &&

@@ -6,6 +6,7 @@
 
 struct bal_record {
     bal_entry *first;
+    bal_entry *late;   ///< an entry near the end, or NULL
     bal_status status; ///< BAL_ENOMEM once an entry of it was lost
 };
 
@@ -71,12 +72,11 @@ static bal_entry **find_link(bal_record *r, const char *key)
     return at;
 }
 
-/* The entry of that key, empty, of the given kind; NULL if memory ran out. */
-static bal_entry *place(bal_record *r, const char *key, bal_kind kind)
+/* The entry behind the link, empty, of the given kind; NULL if memory ran out.
+ */
+static bal_entry *fill_link(bal_record *r, bal_entry **at, const char *key,
+                            bal_kind kind)
 {
-    if (r == NULL)
-        return NULL;
-    bal_entry **at = find_link(r, key);
     if (*at == NULL) {
         bal_entry *e = copy(&(bal_entry){0}, 1, sizeof *e);
         if (e != NULL)
@@ -93,12 +93,19 @@ static bal_entry *place(bal_record *r, const char *key, bal_kind kind)
     return *at;
 }
 
+/* The entry of that key, or a new one. */
+static bal_entry *place(bal_record *r, const char *key, bal_kind kind)
+{
+    return r == NULL ? NULL : fill_link(r, find_link(r, key), key, kind);
+}
+
 /* An entry whose contents could not be had is taken out again, so that what is
  * there can be trusted. */
 static void drop(bal_record *r, const char *key)
 {
     bal_entry **at = find_link(r, key), *e = *at;
 
+    r->late = NULL;
     *at = e->next;
     clear(e);
     bal_free(&e->key);
@@ -183,6 +190,23 @@ bal_record *bal_record_node(bal_record *r, const char *key)
         return NULL;
     }
     return e->node;
+}
+
+bal_record *bal_record_append(bal_record *r, const char *key)
+{
+    if (r == NULL)
+        return NULL;
+    bal_entry **at = r->late != NULL ? &r->late->next : &r->first;
+    while (*at != NULL)
+        at = &(*at)->next;
+    bal_entry *e = fill_link(r, at, key, BAL_KIND_NODE);
+    if (e == NULL)
+        return NULL;
+    r->late = e;
+    e->node = bal_record_create();
+    if (e->node == NULL)
+        drop(r, key);
+    return r->late != NULL ? e->node : NULL;
 }
 
 const bal_entry *bal_record_first(const bal_record *r)

@@ -74,7 +74,8 @@ def check_golden(folder):
             found = evaluate(path, "--distance", distance,
                              ranks=ranks)[1]["matrices"]["X"]["scores"]
             for name, value in wanted[distance].items():
-                within = 0.02 if name.startswith("leiden") else 2e-5
+                # Leiden is random: seeds differ by a few hundredths.
+                within = 0.05 if name.startswith("leiden") else 2e-5
                 t.check(abs(found[name] - value) < within,
                         f"{distance} {name}: {found[name]} instead of {value}")
     return path

@@ -61,6 +61,10 @@ void bal_record_reals(bal_record *r, const char *key, const double *value,
 /** The record below `key`, made if it is not there; owned by `r`. */
 bal_record *bal_record_node(bal_record *r, const char *key);
 
+/** A new record at the end, for a key the caller knows to be new: where there
+ *  are thousands, looking for it would take long. */
+bal_record *bal_record_append(bal_record *r, const char *key);
+
 /** The first entry, NULL if there is none.  Borrowed. */
 const bal_entry *bal_record_first(const bal_record *r);
 

@@ -23,10 +23,10 @@
 
 typedef struct bal_pinv {
     bal_grid grid;
-    bal_size m;      ///< rows and columns of W
-    bal_size kept;   ///< k, eigenvalues kept
+    bal_size m;        ///< rows and columns of W
+    bal_size kept;     ///< k, eigenvalues kept
     bal_size negative; ///< eigenvalues below 0
-    double *value;   ///< [m], ascending, the same on every rank
+    double *value;     ///< [m], ascending, the same on every rank
     bal_spread w;      ///< until it is solved
     bal_spread vector; ///< [m, m]; column i belongs to value[i]
 } bal_pinv;
