@@ -94,20 +94,55 @@ START_TEST(keeps_its_rows)
 }
 END_TEST
 
-START_TEST(takes_over_what_is_pushed)
+START_TEST(copies_and_empties_what_is_pushed)
 {
     bal_csr_row row = {0};
-    bal_size held = bal_mem_held();
+    bal_size held = bal_mem_held(), before = a->bytes;
 
     (void)bal_csr_row_create(&row, 10);
+    for (int e = 0; e < 10; e++) {
+        row.index[e] = 3 * e;
+        row.value[e] = 0.25f * (float)e;
+    }
     row.landmark = 7;
     bal_status st = bal_csr_push(a, &row);
-    all_assert(!bal_failed(st) && row.index == NULL && row.value == NULL);
-    all_assert(a->m == ROWS + 1 && a->row[ROWS].landmark == 7);
-    (void)bal_csr_row_create(&row, 0);
-    bal_csr_row_finish(&row);
-    bal_csr_row_finish(&row);
-    all_assert(bal_mem_held() > held);
+    all_assert(!bal_failed(st) && row.index == NULL && row.value == NULL &&
+               row.count == 0);
+    const bal_csr_row *last = &a->row[ROWS];
+    all_assert(a->m == ROWS + 1 && last->landmark == 7 && last->count == 10);
+    all_assert(last->index[9] == 27 && last->value[9] == 2.25f);
+    /* Nothing more is held than a chunk, if one was needed, and its place in
+     * the list of chunks. */
+    bal_size more = bal_mem_held() - held - (a->bytes - before);
+    all_assert(more >= 0 && more < 1024);
+}
+END_TEST
+
+/* Rows longer than a chunk, and many short ones, stay as they were. */
+START_TEST(keeps_rows_of_any_length)
+{
+    enum { LENGTHS = 5 };
+    static const bal_size length[LENGTHS] = {0, 1, 700000, 3, 200000};
+    int wrong = 0;
+
+    for (int i = 0; i < LENGTHS; i++) {
+        bal_csr_row row = {.landmark = i};
+        (void)bal_csr_row_create(&row, length[i]);
+        for (bal_size e = 0; e < length[i]; e++) {
+            row.index[e] = (bal_lidx)(e + i);
+            row.value[e] = (float)(e % 1000);
+        }
+        wrong += bal_failed(bal_csr_push(a, &row));
+    }
+    for (int i = 0; i < LENGTHS; i++) {
+        const bal_csr_row *row = &a->row[ROWS + i];
+        wrong += row->count != length[i] || row->landmark != i;
+        for (bal_size e = 0; e < row->count; e++)
+            wrong += row->index[e] != (bal_lidx)(e + i) ||
+                     row->value[e] < (float)(e % 1000) ||
+                     row->value[e] > (float)(e % 1000);
+    }
+    all_assert(wrong == 0);
 }
 END_TEST
 
@@ -202,7 +237,8 @@ int main(int argc, char **argv)
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, keeps_its_rows);
-    tcase_add_test(tcase, takes_over_what_is_pushed);
+    tcase_add_test(tcase, copies_and_empties_what_is_pushed);
+    tcase_add_test(tcase, keeps_rows_of_any_length);
     tcase_add_test(tcase, adds_up_rows_and_columns);
     tcase_add_loop_test(tcase, collects_whole_rows_in_the_order_of_the_input, 0,
                         6);

@@ -114,6 +114,21 @@ START_TEST(sorts_numbers_by_value)
 }
 END_TEST
 
+START_TEST(sorts_fractions_by_value)
+{
+    const char *table[] = {"10.5", "2.25", "-0.5", "-10.25", "1e+20", "3"};
+    const char *value[] = {"2.25", "10.5", "1e+20", "-0.5", "-10.25", "3"};
+    const char *want[] = {"-10.25", "-0.5", "2.25", "3", "10.5", "1e+20"};
+    bal_labels *l = NULL;
+    bal_verdict v = unify(6, value, 6, table, true, &l);
+
+    all_assert(!bal_failed(v));
+    int wrong = check(l, value, 6, want, 6);
+    bal_labels_destroy(&l);
+    all_assert(wrong == 0);
+}
+END_TEST
+
 START_TEST(serves_ranks_without_rows)
 {
     const char *table[] = {"only", "unused"}, *value[] = {"only"};
@@ -203,6 +218,7 @@ int main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, sorts_text_by_bytes_and_drops_what_is_unused);
     tcase_add_test(tcase, sorts_numbers_by_value);
+    tcase_add_test(tcase, sorts_fractions_by_value);
     tcase_add_test(tcase, serves_ranks_without_rows);
     tcase_add_test(tcase, joins_tables_that_have_nothing_in_common);
     tcase_add_test(tcase, refuses_too_many_values);
