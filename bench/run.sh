@@ -143,7 +143,7 @@ part_sampling() {
             progress "sampling, p $p, round $round"
             BENCH_ROUNDS=3 with_core "$core" "$kernels" rate "$p" 64 \
                 >"$scratch/rate$p.$round.txt"
-            measure "sampling$p" "$round" "dims$p" 1 --pca 0 --patience 1000000 \
+            measure "sampling$p" "$round" "dims$p" 1 --pca 0 --patience 10000 \
                 --max-landmarks 6400 --uncovered keep --neighbors 10
         done
         rm -f "$scratch/dims$p.h5ad"
@@ -213,7 +213,8 @@ part_exponent() {
         for n in "${sizes[@]}"; do
             progress "exponent, $n points, round $round"
             measure "exponent$n" "$round" "e$n" 1 --neighbors 0.1% \
-                --max-landmarks 2000 --patience 1000000 --uncovered keep
+                --max-landmarks 2000 --patience 10000 --uncovered keep \
+                --memory-per-rank 4G
         done
     done
     figures exponent "$scratch" "${sizes[@]}"
@@ -309,7 +310,8 @@ main() {
     prepare_mpi
     export OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive
     progress "building in $folder"
-    build "$folder" -Dbench=true -Dtests=disabled -Dbuildtype=release >&2
+    build "$folder" -Dbench=true -Dtests=disabled -Dbuildtype=release >"$scratch/build.log" 2>&1 ||
+        die "cannot build: $(tail -n 3 "$scratch/build.log")"
     {
         head_of_results
         for part in "${chosen[@]}"; do

@@ -6,7 +6,7 @@ set -euo pipefail
 
 needs=(meson ninja-build pkg-config gcc libc6-dev libopenmpi-dev openmpi-bin
        libscalapack-openmpi-dev libhdf5-openmpi-dev libopenblas-dev
-       liblapacke-dev libyaml-dev libjansson-dev check)
+       liblapacke-dev libyaml-dev libjansson-dev libigraph-dev check)
 # Only tests use these.
 # shellcheck disable=SC2034
 needs_tests=(python3 python3-anndata python3-h5py)

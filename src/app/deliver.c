@@ -174,6 +174,8 @@ static const char *components_path(const bal_job *j)
 
 static void make_plan(const bal_job *j, const bal_record *uns, plan *p)
 {
+    /* An earlier run may have left them where this one makes none. */
+    static const char *const stale[] = {"obsm/X_balans", "varm/balans_PCs"};
     bal_size n = j->info.n, m = j->a->m;
     bool zip = j->info.filters[0] != '\0';
 
@@ -188,6 +190,8 @@ static void make_plan(const bal_job *j, const bal_record *uns, plan *p)
     }
     p->plan.input = j->file;
     p->plan.replace = j->par->matrix;
+    p->plan.drop = stale;
+    p->plan.drops = sizeof stale / sizeof *stale;
     bal_job_original(j, p->keep_as, sizeof p->keep_as);
     p->plan.keep_as = j->par->keep_original ? p->keep_as : NULL;
     p->csr = (bal_csr_array){AFFINITY, m, n, j->report.entries};

@@ -111,9 +111,8 @@ static bal_status check_json(const char *json, const char *input)
                         "cannot write the scores to '%s': it is the input",
                         json);
     if (stat(json, &there) == 0 && S_ISDIR(there.st_mode))
-        return BAL_FAIL(BAL_EIO,
-                        "cannot write the scores to '%s': it is a folder",
-                        json);
+        return BAL_FAIL(
+            BAL_EIO, "cannot write the scores to '%s': it is a folder", json);
     snprintf(partial, sizeof partial, "%s.partial", json);
     f = fopen(partial, "w");
     if (f == NULL)
@@ -192,9 +191,8 @@ static bal_verdict open_file(bal_panel *v)
     bal_comm *c = v->comm;
     bal_matrix_info info;
 
-    BAL_TRY(bal_agree(c, c->rank == 0
-                             ? check_json(v->par->json, v->par->input)
-                             : BAL_OK));
+    BAL_TRY(bal_agree(c, c->rank == 0 ? check_json(v->par->json, v->par->input)
+                                      : BAL_OK));
     BAL_TRY(bal_agree(c, list_matrices(v)));
     BAL_TRY(bal_h5ad_open(c, v->par->input, &v->file));
     BAL_TRY(bal_h5ad_labels(v->file, v->par->batch, "batch", &v->batch));
@@ -313,10 +311,10 @@ static bal_verdict write_json(bal_panel *v)
     bal_record *r = v->comm->rank == 0 ? bal_evaluation_record(v) : NULL;
     bal_status mine = BAL_OK;
 
-    if (v->comm->rank == 0 &&
-        (r == NULL || bal_failed(bal_record_status(r))))
-        mine = BAL_FAIL(BAL_ENOMEM, "cannot write the scores to '%s': out of "
-                                    "memory",
+    if (v->comm->rank == 0 && (r == NULL || bal_failed(bal_record_status(r))))
+        mine = BAL_FAIL(BAL_ENOMEM,
+                        "cannot write the scores to '%s': out of "
+                        "memory",
                         v->par->json);
     BAL_TRY(bal_agree(v->comm, mine));
     BAL_TRY(bal_report_write(v->comm, v->par->json, r));

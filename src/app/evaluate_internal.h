@@ -13,13 +13,13 @@ typedef struct bal_panel {
     int threads;
     bal_h5ad *file;
     bal_labels *batch, *label;
-    bal_size control;      /* code of the controls' label, -1 if there is none */
-    bal_size controls;     /* their number */
-    char **name;           /* [matrices] */
-    bal_scores **score;    /* [matrices] */
-    bal_size *label_size;  /* [labels], without controls */
-    bal_size *batch_size;  /* [batches] */
-    bal_size points;       /* without controls */
+    bal_size control;     /* code of the controls' label, -1 if there is none */
+    bal_size controls;    /* their number */
+    char **name;          /* [matrices] */
+    bal_scores **score;   /* [matrices] */
+    bal_size *label_size; /* [labels], without controls */
+    bal_size *batch_size; /* [batches] */
+    bal_size points;      /* without controls */
     bal_size matrices;
 } bal_panel;
 

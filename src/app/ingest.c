@@ -51,7 +51,6 @@ done:
 bal_verdict bal_job_open(bal_job *j)
 {
     bal_verdict st;
-    char size[32];
 
     BAL_TRY(bal_h5ad_open(j->comm, j->par->input, &j->file));
     BAL_TRY(bal_h5ad_matrix_open(j->file, j->par->matrix, &j->info));
@@ -62,6 +61,14 @@ bal_verdict bal_job_open(bal_job *j)
                                                  j->labels->count,
                                                  j->comm->rank, j->comm->size,
                                                  &j->layout)));
+done:
+    return st;
+}
+
+void bal_job_say_input(const bal_job *j)
+{
+    char size[32];
+
     bal_info("'%s', matrix '%s': %lld profiles x %lld features (%s), %lld "
              "batches",
              j->par->input, j->info.name, (long long)j->info.n,
@@ -72,8 +79,6 @@ bal_verdict bal_job_open(bal_job *j)
         bal_warn("batch column '%s' has one value only: there is nothing to "
                  "align, profiles are smoothed within the batch",
                  j->par->batch);
-done:
-    return st;
 }
 
 static bal_verdict read_panels(bal_job *j, float *rows)

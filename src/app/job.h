@@ -40,6 +40,10 @@ typedef struct bal_job {
 /** Opens the input and lays its points out.  Collective. */
 bal_verdict bal_job_open(bal_job *j);
 
+/** Says what the run works on.  Only once it has been read, as a failure before
+ *  that is to be all that is on stderr. */
+void bal_job_say_input(const bal_job *j);
+
 /** Reads the matrix.  Collective. */
 bal_verdict bal_job_read(bal_job *j);
 

@@ -25,6 +25,7 @@ static bal_verdict build_space(bal_job *j)
 
     bal_comm_enter(j->comm, BAL_PHASE_SPACE);
     BAL_TRY(bal_space_create(j->comm, j->x, &par, &j->space));
+    bal_job_say_input(j);
     if (j->space->constant > 0)
         bal_info("%lld of %lld features do not vary",
                  (long long)j->space->constant, (long long)j->space->d);
@@ -185,6 +186,7 @@ static bal_verdict run(bal_job *j)
                                    j->par->force));
     BAL_TRY(bal_job_open(j));
     if (j->par->dry_run) {
+        bal_job_say_input(j);
         BAL_TRY(bal_job_dry_run(j));
         goto done;
     }

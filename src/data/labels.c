@@ -4,6 +4,7 @@
 #include "balans/data/labels.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,12 +31,24 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Decimal integers of any length: by sign, then by digits, then as text. */
+/* What is not a number comes last. */
+static double value_of(const char *text)
+{
+    double v = strtod(text, NULL);
+
+    return isnan(v) ? (double)INFINITY : v;
+}
+
+/* Numbers by value.  Integers that are one double differ in their digits: by
+ * sign, then by how many they are, then as text. */
 static int by_value(const void *a, const void *b)
 {
     const char *x = *(char *const *)a, *y = *(char *const *)b;
+    double value_x = value_of(x), value_y = value_of(y);
     int sign = *x == '-' ? -1 : 1;
 
+    if (value_x < value_y || value_x > value_y)
+        return value_x < value_y ? -1 : 1;
     if ((*x == '-') != (*y == '-'))
         return sign;
     size_t digits_x = strlen(x), digits_y = strlen(y);

@@ -127,7 +127,7 @@ static void judge(reals *r)
 }
 
 static bal_status list_reals(hid_t dataset, bal_size count, size_t bytes,
-                             bal_h5_list *names, bool *numeric)
+                             bal_h5_list *names)
 {
     char text[64];
     reals r = {.count = count, .narrow = bytes <= sizeof(float)};
@@ -136,7 +136,6 @@ static bal_status list_reals(hid_t dataset, bal_size count, size_t bytes,
     BAL_TRY(bal_alloc(&r.value, count, "categories"));
     BAL_TRY(bal_h5_read(dataset, H5T_NATIVE_DOUBLE, 0, count, r.value));
     judge(&r);
-    *numeric = r.whole;
     for (bal_size i = 0; i < count; i++) {
         if (r.whole)
             snprintf(text, sizeof text, "%lld", (long long)r.value[i]);
@@ -185,11 +184,11 @@ static bal_status read_categories(const bal_h5ad *f, const bal_column *col,
         return BAL_FAIL(BAL_EINPUT, "cannot read '%s', '%s': it is gone",
                         f->path, col->categories);
     H5T_class_t class = bal_h5_class(dataset, &bytes);
-    *numeric = class == H5T_INTEGER;
+    *numeric = class == H5T_INTEGER || class == H5T_FLOAT;
     if (class == H5T_STRING)
         st = bal_h5_read_texts(dataset, 0, dims[0], take_category, names);
     else if (class == H5T_FLOAT)
-        st = list_reals(dataset, dims[0], bytes, names, numeric);
+        st = list_reals(dataset, dims[0], bytes, names);
     else
         st = list_integers(dataset, dims[0], class == H5T_ENUM, names);
     bal_h5_close(&dataset);

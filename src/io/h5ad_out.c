@@ -83,6 +83,8 @@ static bal_status check_target(const char *path, const char *partial,
         return BAL_OK;
     if (S_ISDIR(s.st_mode))
         return BAL_FAIL(BAL_EIO, "cannot write '%s': it is a folder", path);
+    if (!S_ISREG(s.st_mode))
+        return BAL_FAIL(BAL_EIO, "cannot write '%s': it is not a file", path);
     if (!force)
         return BAL_FAIL(BAL_EIO,
                         "cannot write '%s': it exists; use --force to "

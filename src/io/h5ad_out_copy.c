@@ -33,7 +33,10 @@ static const char *skipped(const bal_out_plan *plan, bal_size i)
     if (i < plan->arrays)
         return plan->array[i].path;
     i -= plan->arrays;
-    return i < plan->csrs ? plan->csr[i].path : NULL;
+    if (i < plan->csrs)
+        return plan->csr[i].path;
+    i -= plan->csrs;
+    return i < plan->drops ? plan->drop[i] : NULL;
 }
 
 bool bal_out_skips(const bal_out_plan *plan, const char *path)

@@ -1,7 +1,7 @@
 /* The upper tail of chi-squared is the regularised incomplete gamma function
  * Q(dof / 2, x / 2): below its bend by the power series of 1 - Q, above by the
- * continued fraction of Q, evaluated by Lentz's method.  Reference: NIST Digital
- * Library of Mathematical Functions, 8.7.1 and 8.9.2. */
+ * continued fraction of Q, evaluated by Lentz's method.  Reference: NIST
+ * Digital Library of Mathematical Functions, 8.7.1 and 8.9.2. */
 #include <float.h>
 #include <math.h>
 

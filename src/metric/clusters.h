@@ -8,12 +8,12 @@
 #include "balans/metric/silhouette.h"
 
 typedef struct bal_clusters {
-    bal_size count;      /* clusters, each with a point */
-    bal_size *size;      /* [count] */
-    int32_t *of;         /* [n], cluster of each point */
-    bal_size *begin;     /* [count], the scope of a cluster is begin .. end-1 */
-    bal_size *end;       /* [count] */
-    bal_size *in_scope;  /* [count], points in its scope */
+    bal_size count;     /* clusters, each with a point */
+    bal_size *size;     /* [count] */
+    int32_t *of;        /* [n], cluster of each point */
+    bal_size *begin;    /* [count], the scope of a cluster is begin .. end-1 */
+    bal_size *end;      /* [count] */
+    bal_size *in_scope; /* [count], points in its scope */
 } bal_clusters;
 
 /* Local.  Fails with BAL_ENOMEM. */

@@ -178,8 +178,8 @@ bal_verdict bal_graph_weights(bal_comm *c, const bal_set *set, const bal_knn *g,
         most = fmax(most, mean[i]);
     }
     bal_comm_max_f64(c, &most, 1);
-    BAL_TRY(bal_group_means(c, mean, NULL, g->m, 1, most, set->n, &all_mean,
-                            NULL));
+    BAL_TRY(
+        bal_group_means(c, mean, NULL, g->m, 1, most, set->n, &all_mean, NULL));
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (bal_size i = 0; i < g->m; i++)
         weigh(g, i, k, all_mean, w + i * k);

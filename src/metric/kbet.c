@@ -105,8 +105,8 @@ static double test(const work *w, const bal_knn *g, bal_gidx first, bal_size i,
     for (int j = 0; j < others; j++)
         seen[w->k->of[bal_knn_id(g, i, j)] - begin] += 1;
     for (bal_size b = 0; b < batches; b++) {
-        double share = (double)w->k->size[begin + b] /
-                       (double)w->k->in_scope[own];
+        double share =
+            (double)w->k->size[begin + b] / (double)w->k->in_scope[own];
         double expected = share * (others + 1), off = seen[b] - expected;
         chi2 += off * off / expected;
     }
@@ -119,10 +119,10 @@ static void test_points(work *w, const bal_knn *g, bal_gidx first, int threads)
     for (bal_size i = 0; i < w->set->m; i++) {
         int32_t l = w->set->label.code[first + i];
         bool tested = w->k0[l] > 0 && !w->split[l] && in_large(w, first + i);
-        w->rejected[i] = tested ? test(w, g, first, i,
-                                       w->seen + omp_get_thread_num() *
-                                                     w->batches)
-                                : NAN;
+        w->rejected[i] = tested
+                             ? test(w, g, first, i,
+                                    w->seen + omp_get_thread_num() * w->batches)
+                             : NAN;
     }
 }
 

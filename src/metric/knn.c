@@ -120,9 +120,8 @@ static void meet(bal_knn *g, const desk *at, const int32_t *self,
     bal_distance_tile(guest->z + tile->offset * guest->p, tile->ld, guest->p,
                       at->rows, w, at->d2);
     for (int i = 0; i < w; i++)
-        offer_tile(g, self[i] - first, self[i],
-                   at->d2 + (bal_size)i * tile->ld, tile,
-                   guest->id + tile->offset);
+        offer_tile(g, self[i] - first, self[i], at->d2 + (bal_size)i * tile->ld,
+                   tile, guest->id + tile->offset);
 }
 
 static void meet_all(bal_knn *g, const desk *at, bal_gidx first,

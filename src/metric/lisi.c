@@ -26,8 +26,7 @@ static double probabilities(const double *d, int count, double beta, double *p)
 
 static void fit(const double *d, int count, double perplexity, double *p)
 {
-    double target = log(perplexity), beta = 1, low = -INFINITY,
-           high = INFINITY;
+    double target = log(perplexity), beta = 1, low = -INFINITY, high = INFINITY;
     double off = probabilities(d, count, beta, p) - target;
 
     for (int i = 0; i < TRIES && !(fabs(off) < TOLERANCE); i++) {

@@ -25,7 +25,7 @@
 enum { WIDTH = 64, PANEL = 1 << 23 };
 
 typedef struct query {
-    int32_t i;          /* of this rank's points */
+    int32_t i; /* of this rank's points */
     int32_t label;
     int32_t batch;
     bal_size at;        /* its part of the pools */
@@ -40,8 +40,8 @@ typedef struct work {
     bal_ring *all_ring, *label_ring, *control_ring;
     query *query; /* [queries], in the order of labels */
     bal_size queries;
-    uint32_t *key, *spare;          /* pools, [PANEL or a label] */
-    float *near;                    /* distances of positives */
+    uint32_t *key, *spare; /* pools, [PANEL or a label] */
+    float *near;           /* distances of positives */
     uint32_t *count, *count_control;
     float *rows, *d2; /* [threads, WIDTH, p], [threads, WIDTH, BAL_TILE] */
 } work;
@@ -176,8 +176,8 @@ static void meet_labels(work *w, query *q, int count, float *rows, float *d2,
 }
 
 static void meet_everybody(work *w, const query *q, int count,
-                           const float *rows, float *d2,
-                           const bal_block *guest, uint32_t *pool)
+                           const float *rows, float *d2, const bal_block *guest,
+                           uint32_t *pool)
 {
     for (bal_size t = 0; t < guest->tiles; t++) {
         const bal_block_tile *tile = &guest->tile[t];
@@ -203,8 +203,7 @@ static void turn(work *w, bal_size begin, bal_size end, const bal_block *guest,
         float *rows = w->rows + me * width;
         float *d2 = w->d2 + (bal_size)me * WIDTH * BAL_TILE;
         for (int i = 0; i < count; i++)
-            fetch_row(w->plain, w->query[at + i].i,
-                      rows + (bal_size)i * w->p);
+            fetch_row(w->plain, w->query[at + i].i, rows + (bal_size)i * w->p);
         if (pool == NULL)
             meet_labels(w, w->query + at, count, rows, d2, guest);
         else
@@ -335,8 +334,8 @@ static bal_verdict prepare(bal_comm *c, work *w, const bal_set *controls,
 
     bal_metric_space_of(c, w->set, controls, kind, &space);
     w->p = space.p;
-    bal_status mine = bal_block_create(w->set, c->rank, &space, NULL,
-                                       &w->plain);
+    bal_status mine =
+        bal_block_create(w->set, c->rank, &space, NULL, &w->plain);
     if (!bal_failed(mine))
         mine = bal_block_create(w->set, c->rank, &space, w->set->label.code,
                                 &w->sorted);

@@ -98,8 +98,8 @@ static void put_point(const bal_set *set, const bal_metric_space *space,
                       bal_size i, float *column, int ld)
 {
     const float *x = set->x + i * set->d;
-    double factor = space->kind == BAL_COSINE ? bal_unit_factor(x, set->d)
-                                              : space->scale;
+    double factor =
+        space->kind == BAL_COSINE ? bal_unit_factor(x, set->d) : space->scale;
 
     for (bal_size f = 0; f < set->d; f++)
         column[f * ld] = (float)((double)x[f] * factor);

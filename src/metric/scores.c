@@ -148,8 +148,8 @@ static double transformed(bal_silhouette_kind which, double s)
 static bal_verdict silhouette(work *w, bal_silhouette_kind which)
 {
     bool batch = which == BAL_SILHOUETTE_BATCH;
-    bal_column t = batch ? BAL_COLUMN_SILHOUETTE_BATCH
-                         : BAL_COLUMN_SILHOUETTE_LABEL;
+    bal_column t =
+        batch ? BAL_COLUMN_SILHOUETTE_BATCH : BAL_COLUMN_SILHOUETTE_LABEL;
     bal_verdict st;
     bal_set *of = w->set;
     double *s = NULL, all;
@@ -212,8 +212,8 @@ static bal_verdict lisi(work *w)
         BAL_TRY(tabulate(w, w->drawn, index[b], LISI_NEIGHBORS + 1, column[b],
                          &all));
         BAL_TRY(bal_median(w->c, index[b], m, &median));
-        w->s->value[score_of[column[b]]] = scaled(median, by[b]->filled,
-                                                  b == 0);
+        w->s->value[score_of[column[b]]] =
+            scaled(median, by[b]->filled, b == 0);
     }
 done:
     bal_free(&index[0]);
@@ -227,8 +227,8 @@ static bal_verdict kbet(work *w)
     double *rate = w->s->label[BAL_COLUMN_KBET];
     bal_size labels = w->drawn->label.count;
 
-    BAL_TRY(bal_kbet(w->c, w->drawn, w->par->kind, w->root, w->par->threads,
-                     rate));
+    BAL_TRY(
+        bal_kbet(w->c, w->drawn, w->par->kind, w->root, w->par->threads, rate));
     for (bal_size l = 0; l < labels; l++)
         rate[l] = 1 - rate[l];
     w->s->value[BAL_SCORE_KBET] = bal_mean_defined(rate, labels);
@@ -254,10 +254,10 @@ static bal_verdict leiden(work *w)
     for (bal_size i = 0; i < set->n; i++)
         most = member[i] > most ? member[i] : most;
     w->s->clusters = most + 1;
-    BAL_TRY(bal_agree(w->c, bal_partition_scores(
-                                set->label.code, member, set->n,
-                                &w->s->value[BAL_SCORE_ARI],
-                                &w->s->value[BAL_SCORE_NMI])));
+    BAL_TRY(
+        bal_agree(w->c, bal_partition_scores(set->label.code, member, set->n,
+                                             &w->s->value[BAL_SCORE_ARI],
+                                             &w->s->value[BAL_SCORE_NMI])));
 done:
     bal_free(&weight);
     bal_free(&member);
@@ -274,8 +274,7 @@ static bal_verdict graph(work *w)
     s->lisi_neighbors = k;
     s->graph_neighbors = k < GRAPH_NEIGHBORS ? k : GRAPH_NEIGHBORS;
     s->perplexity = k >= 3 ? floor(k / 3.0) : 1;
-    bal_progress("nearest neighbours of %lld points",
-                 (long long)w->drawn->n);
+    bal_progress("nearest neighbours of %lld points", (long long)w->drawn->n);
     BAL_TRY(bal_knn_create(w->c, w->drawn, w->par->kind, NULL, k,
                            w->par->threads, &w->g));
     bal_progress("metrics of the neighbour graph");
@@ -332,8 +331,7 @@ static bal_verdict retrieval(work *w)
         goto done;
     BAL_TRY(tabulate(w, set, against, 1, BAL_COLUMN_MAP_CONTROL, &all));
     w->s->value[BAL_SCORE_MAP_CONTROL] =
-        bal_mean_defined(w->s->label[BAL_COLUMN_MAP_CONTROL],
-                         set->label.count);
+        bal_mean_defined(w->s->label[BAL_COLUMN_MAP_CONTROL], set->label.count);
     w->s->queries = count_defined(w->c, against, set->m);
 done:
     bal_free(&ap);
@@ -374,8 +372,8 @@ static bal_verdict run(work *w)
         bal_knn_destroy(&w->g);
         BAL_TRY(retrieval(w));
     }
-    bal_scores_explain(w->s, BAL_SCORE_CONNECTIVITY,
-                       BAL_SCORE_SILHOUETTE_LABEL, w->set, w->drawn);
+    bal_scores_explain(w->s, BAL_SCORE_CONNECTIVITY, BAL_SCORE_SILHOUETTE_LABEL,
+                       w->set, w->drawn);
     average(w->s);
     bal_scores_explain(w->s, BAL_SCORE_AVG_BATCH, BAL_SCORE_MAP_CONTROL, w->set,
                        w->drawn);

@@ -129,8 +129,8 @@ static void compare_point(work *w, bal_size i, bal_size begin, bal_size count,
     double *dot = u + w->p, square = 0;
     bal_size own = w->k->of[w->first + i];
     bal_size low = w->k->begin[own] > begin ? w->k->begin[own] : begin;
-    bal_size high = w->k->end[own] < begin + count ? w->k->end[own]
-                                                   : begin + count;
+    bal_size high =
+        w->k->end[own] < begin + count ? w->k->end[own] : begin + count;
 
     if (low >= high || !bal_clusters_defined(w->k, own))
         return;

@@ -18,13 +18,13 @@ typedef struct work {
     const bal_set *set;
     const bal_clusters *k;
     bal_metric_space space;
-    bal_set all;    /* everybody's points, as if one rank held them */
+    bal_set all; /* everybody's points, as if one rank held them */
     bal_gidx ends[2];
     bal_block *block; /* the same in tiles */
     int threads;
-    float *row; /* [threads, p] */
-    float *d2;  /* [threads, BAL_TILE] */
-    double *sum; /* [threads, clusters] */
+    float *row;      /* [threads, p] */
+    float *d2;       /* [threads, BAL_TILE] */
+    double *sum;     /* [threads, clusters] */
     int *count, *at; /* [ranks], of the exchange */
 } work;
 
@@ -34,8 +34,8 @@ static bal_status prepare(work *w, int ranks)
     bal_status st;
 
     w->ends[1] = w->set->n;
-    w->all = (bal_set){.n = w->set->n, .m = w->set->n, .d = w->set->d,
-                       .first = w->ends};
+    w->all = (bal_set){
+        .n = w->set->n, .m = w->set->n, .d = w->set->d, .first = w->ends};
     BAL_TRY(bal_alloc(&w->all.x, w->set->n * w->set->d, what));
     BAL_TRY(bal_alloc(&w->row, (bal_size)w->threads * w->space.p, what));
     BAL_TRY(bal_alloc(&w->d2, (bal_size)w->threads * BAL_TILE, what));
@@ -119,8 +119,8 @@ bal_verdict bal_silhouette_euclid(bal_comm *c, const bal_set *set,
     bal_metric_space_of(c, set, NULL, BAL_EUCLIDEAN, &w.space);
     BAL_TRY(bal_agree(c, prepare(&w, c->size)));
     share_points(c, &w);
-    BAL_TRY(bal_agree(c,
-                      bal_block_create(&w.all, 0, &w.space, NULL, &w.block)));
+    BAL_TRY(
+        bal_agree(c, bal_block_create(&w.all, 0, &w.space, NULL, &w.block)));
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 16)
     for (bal_size i = 0; i < set->m; i++)
         s[i] = silhouette(&w, first + i, omp_get_thread_num());

@@ -11,7 +11,7 @@ from common import Tests
 
 t = Tests(sys.argv[1], sys.argv[3:])
 root = pathlib.Path(sys.argv[2])
-COMMANDS = ["correct", "info", "params", "simulate"]
+COMMANDS = ["correct", "evaluate", "info", "params", "simulate"]
 
 
 def alone(*args):

@@ -72,8 +72,8 @@ static bal_labels *labels_of(bal_comm *c, const int *group, int n, int count)
         abort();
     for (bal_size i = 0; i < m; i++)
         code[i] = group[first + i];
-    if (bal_failed(bal_labels_unify(c, n, name, count, code, true, "a test",
-                                    &labels)))
+    if (bal_failed(
+            bal_labels_unify(c, n, name, count, code, true, "a test", &labels)))
         abort();
     for (int g = 0; g < count; g++)
         free(name[g]);
@@ -129,7 +129,7 @@ double *metric_distances(const metric_points *p, bal_space_kind kind)
 
     for (int i = 0; i < p->n; i++)
         for (int j = 0; j < p->n; j++)
-            at[i * p->n + j] = i == j ? 0
+            at[i * p->n + j] = i == j               ? 0
                                : kind == BAL_COSINE ? cosine(p, i, j)
                                                     : euclid(p, i, j);
     return at;
@@ -177,8 +177,8 @@ void metric_silhouettes(const double *distance, int n, const int *cluster,
                         const int *in, int which, double *s)
 {
     for (int i = 0; i < n; i++) {
-        double own = mean_distance(distance, n, cluster, in, which, i,
-                                   cluster[i]);
+        double own =
+            mean_distance(distance, n, cluster, in, which, i, cluster[i]);
         double other = INFINITY;
         if (in[i] != which)
             continue;
@@ -201,8 +201,8 @@ double metric_lisi(const double *distance, const int *neighbour, int k,
     for (int step = 0; step < 300; step++) {
         double beta = (low + high) / 2, total = 0, entropy = 0;
         for (int j = 0; j < k; j++)
-            total += p[j] = exp(-beta *
-                                (distance[neighbour[j]] - distance[neighbour[0]]));
+            total += p[j] =
+                exp(-beta * (distance[neighbour[j]] - distance[neighbour[0]]));
         for (int j = 0; j < k; j++) {
             p[j] /= total;
             entropy -= p[j] > 0 ? p[j] * log(p[j]) : 0;
@@ -231,8 +231,8 @@ double metric_precision(const metric_points *p, const double *distance, int i)
         if (p->label[q] != p->label[i] || p->batch[q] == p->batch[i])
             continue;
         for (int j = 0; j < p->n; j++) {
-            bool positive = p->label[j] == p->label[i] &&
-                            p->batch[j] != p->batch[i];
+            bool positive =
+                p->label[j] == p->label[i] && p->batch[j] != p->batch[i];
             better += positive && d[j] < d[q];
             before += p->label[j] != p->label[i] && d[j] <= d[q];
         }

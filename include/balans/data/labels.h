@@ -31,7 +31,7 @@ typedef struct bal_labels {
  * @param[in] name      [names], this rank's values, may differ between ranks
  * @param[in] code      [slab rows], indices into `name`; taken over and
  *                      rewritten on success, still the caller's on failure
- * @param[in] numeric   whether the names are decimal integers, sorted by value
+ * @param[in] numeric   whether the names are decimal numbers, sorted by value
  * @param[in] what      for messages, such as "batch column 'plate'"
  * Fails with BAL_ENOMEM; with BAL_EINPUT for more than BAL_LABELS_MOST values.
  */

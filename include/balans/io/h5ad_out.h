@@ -64,6 +64,8 @@ typedef struct bal_out_plan {
     const char *replace;      ///< element of the input not to be copied, as it
                               ///< will be one of `array`; NULL if none
     const char *keep_as;      ///< where to copy it instead, or NULL
+    const char *const *drop;  ///< [drops], more elements not to be copied
+    bal_size drops;
     const bal_array *array;   ///< [arrays]
     bal_size arrays;
     const bal_csr_array *csr; ///< [csrs]

@@ -1,4 +1,7 @@
-/** @file  Local inverse Simpson's index: how many groups live around a point. */
+/**
+ * @file
+ * Local inverse Simpson's index: how many groups live around a point.
+ */
 #ifndef BAL_METRIC_LISI_H
 #define BAL_METRIC_LISI_H
 

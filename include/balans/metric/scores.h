@@ -57,12 +57,12 @@ typedef struct bal_scores {
     const char *why[BAL_SCORE_COUNT]; ///< why it is not; NULL where it is
     double *label[BAL_COLUMN_COUNT];  ///< [labels], NaN where not defined
     double *batch[BAL_COLUMN_COUNT];  ///< [batches]; NULL for some
-    bal_size points;          ///< that silhouettes were computed on
-    bal_size graph_points;    ///< in the graph and in retrieval
-    bal_size silhouette_points; ///< less than `points` if sampled
-    bal_size queries;         ///< that retrieval was averaged over
-    bool queries_limited;     ///< whether not all points were queries
-    bal_size clusters;        ///< of Leiden
+    bal_size points;                  ///< that silhouettes were computed on
+    bal_size graph_points;            ///< in the graph and in retrieval
+    bal_size silhouette_points;       ///< less than `points` if sampled
+    bal_size queries;                 ///< that retrieval was averaged over
+    bool queries_limited;             ///< whether not all points were queries
+    bal_size clusters;                ///< of Leiden
     int graph_neighbors, lisi_neighbors;
     double perplexity;
 } bal_scores;

@@ -1,6 +1,7 @@
 /* A tree of named values. */
 #include "balans/base/record.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "balans/base/mem.h"
@@ -82,6 +83,29 @@ START_TEST(copies_what_it_is_given)
 }
 END_TEST
 
+START_TEST(appends_many)
+{
+    bal_record *r = bal_record_create();
+    char key[16];
+    int seen = 0;
+
+    bal_record_int(r, "before", 1);
+    for (int i = 0; i < 50000; i++) {
+        snprintf(key, sizeof key, "n%d", i);
+        bal_record_int(bal_record_append(r, key), "i", i);
+    }
+    bal_record_int(r, "between", 1);
+    bal_record_int(bal_record_append(r, "last"), "i", 50000);
+    for (const bal_entry *e = bal_record_first(r); e != NULL; e = e->next)
+        if (e->kind == BAL_KIND_NODE)
+            ck_assert_int_eq(bal_record_find(e->node, "i")->integer, seen++);
+    ck_assert_int_eq(seen, 50001);
+    ck_assert_ptr_null(bal_record_append(NULL, "a"));
+    bal_record_destroy(&r);
+    ck_assert_int_eq(bal_mem_held(), 0);
+}
+END_TEST
+
 START_TEST(says_what_was_lost)
 {
     bal_record *r = bal_record_create();
@@ -118,6 +142,7 @@ static Suite *suite(void)
     tcase_add_test(t, keeps_values_in_order);
     tcase_add_test(t, replaces_in_place);
     tcase_add_test(t, copies_what_it_is_given);
+    tcase_add_test(t, appends_many);
     tcase_add_test(t, says_what_was_lost);
     tcase_add_test(t, accepts_nothing);
     suite_add_tcase(s, t);

@@ -39,8 +39,8 @@ static const setting settings[] = {
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
-static int count_wrong(const bal_knn *g, const double *distance, const int *near,
-                       const int *group)
+static int count_wrong(const bal_knn *g, const double *distance,
+                       const int *near, const int *group)
 {
     bal_gidx first = set->first[c.rank];
     int wrong = 0;
@@ -74,9 +74,8 @@ START_TEST(finds_the_nearest)
     double *distance = metric_distances(p, s->kind);
     const int *group = s->grouped ? p->label : NULL;
     int *near = metric_neighbours(distance, s->n, s->k, group);
-    bal_verdict v = bal_knn_create(&c, set, s->kind,
-                                   s->grouped ? set->label.code : NULL, s->k, 2,
-                                   &g);
+    bal_verdict v = bal_knn_create(
+        &c, set, s->kind, s->grouped ? set->label.code : NULL, s->k, 2, &g);
     all_assert(!bal_failed(v));
     int wrong = count_wrong(g, distance, near, group);
     bal_knn_destroy(&g);
@@ -93,8 +92,8 @@ static uint64_t fingerprint(const bal_knn *g)
 
     for (bal_size i = 0; i < g->m; i++)
         for (int r = 0; r < g->count[i]; r++) {
-            uint64_t key = g->key[i * g->k + r] ^
-                           (uint64_t)(set->first[c.rank] + i) << 40;
+            uint64_t key =
+                g->key[i * g->k + r] ^ (uint64_t)(set->first[c.rank] + i) << 40;
             key *= UINT64_C(0x9e3779b97f4a7c15);
             sum += (int64_t)(key >> 20) * (r + 1);
         }
@@ -170,8 +169,7 @@ START_TEST(survives_zero_points_and_extreme_values)
     bal_knn_destroy(&g);
     (void)bal_knn_create(&c, set, BAL_EUCLIDEAN, NULL, 119, 1, &g);
     for (bal_size i = 0; i < g->m; i++)
-        wrong += g->count[i] != 119 ||
-                 !isfinite(bal_knn_distance(g, i, 118));
+        wrong += g->count[i] != 119 || !isfinite(bal_knn_distance(g, i, 118));
     bal_knn_destroy(&g);
     all_assert_msg(wrong == 0, "%d wrong", wrong);
 }

@@ -35,11 +35,11 @@ START_TEST(agrees_with_the_definition)
     p = metric_points_random(n[_i], 4, 3, labels[_i], 0.8, (unsigned)_i);
     set = metric_set(&c, p);
     double *distance = metric_distances(p, BAL_COSINE);
-    all_assert(!bal_failed(
-        bal_retrieval(&c, set, NULL, BAL_COSINE, 0, 2, ap, NULL)));
+    all_assert(
+        !bal_failed(bal_retrieval(&c, set, NULL, BAL_COSINE, 0, 2, ap, NULL)));
     for (bal_size i = 0; i < set->m; i++) {
-        double want = metric_precision(p, distance,
-                                       (int)(set->first[c.rank] + i));
+        double want =
+            metric_precision(p, distance, (int)(set->first[c.rank] + i));
         if (labels[_i] == 1)
             want = NAN;
         wrong += isnan(want) ? !isnan(ap[i]) : !(fabs(ap[i] - want) < 1e-4);
