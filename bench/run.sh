@@ -105,12 +105,14 @@ choose_core() {
 }
 
 head_of_results() {
+    local model
+    model=$(field 'model name' /proc/cpuinfo)
     printf '# Results\n\n'
     printf '| | |\n| --- | --- |\n'
     printf '| date | %s |\n' "$(date -u '+%Y-%m-%d %H:%M UTC')"
     printf '| version | %s |\n' "$("$balans" --version | head -n 1)"
     printf '| processor | %s, %s cores |\n' \
-        "$(field 'model name' /proc/cpuinfo || uname -m)" "$cores"
+        "${model:-$(uname -m)}" "$cores"
     printf '| memory | %s |\n' "$(awk '/^MemTotal/ {
         printf "%.1f GiB", $2 / 1048576 }' /proc/meminfo)"
     printf '| system | %s, %s |\n' "$(uname -sr)" "$(gcc --version | head -n 1)"

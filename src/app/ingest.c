@@ -48,12 +48,26 @@ done:
     return st;
 }
 
+/* The components would go where the corrected matrix goes. */
+static bal_status check_place(const bal_job *j)
+{
+    if (j->par->pca == 0 || j->info.d <= j->par->pca ||
+        strcmp(j->par->matrix, "obsm/X_balans") != 0)
+        return BAL_OK;
+    return BAL_FAIL(BAL_EINPUT,
+                    "cannot correct 'obsm/X_balans' of '%s' by its principal "
+                    "components, as these are stored under that name; use "
+                    "--pca 0",
+                    j->par->input);
+}
+
 bal_verdict bal_job_open(bal_job *j)
 {
     bal_verdict st;
 
     BAL_TRY(bal_h5ad_open(j->comm, j->par->input, &j->file));
     BAL_TRY(bal_h5ad_matrix_open(j->file, j->par->matrix, &j->info));
+    BAL_TRY(bal_agree(j->comm, check_place(j)));
     if (j->par->keep_original)
         BAL_TRY(check_original(j));
     BAL_TRY(bal_h5ad_labels(j->file, j->par->batch, "batch", &j->labels));

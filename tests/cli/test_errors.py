@@ -3,6 +3,7 @@ on one rank and on several.
 
 usage: test_errors.py PROGRAM LAUNCHER...
 """
+import os
 import pathlib
 import shutil
 import sys
@@ -102,7 +103,7 @@ def check_inputs(folder, good):
     for path, options, words in failing_inputs(folder, good):
         for ranks in (1, 3):
             t.fails(1, words, "correct", path, output, "--batch", "batch",
-                    *options, "-q", ranks=ranks)
+                    *options, ranks=ranks)
             left = [p.name for p in folder.glob("out.h5ad*")]
             t.check(not left, f"{path}: {left} left behind")
 
@@ -112,6 +113,8 @@ def check_outputs(folder, good):
     there.write_text("precious")
     file = folder / "file"
     file.write_text("")
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
     before = good.read_bytes()
     for ranks in (1, 3):
         for output, word in [(there, "--force"), (good, str(good)),
@@ -120,10 +123,12 @@ def check_outputs(folder, good):
                              ("/proc/out.h5ad", "/proc"), (folder, "")]:
             t.fails(1, [word], "correct", good, output, "--batch", "batch",
                     "-q", ranks=ranks)
-        t.fails(1, ["good.h5ad"], "correct", good, good, "--batch", "batch",
-                "--force", "-q", ranks=ranks)
+        for output in good, pipe:
+            t.fails(1, [output.name], "correct", good, output, "--batch",
+                    "batch", "--force", "-q", ranks=ranks)
     t.check(there.read_text() == "precious", "an existing file was touched")
     t.check(good.read_bytes() == before, "the input was touched")
+    t.check(pipe.is_fifo(), "what is not a file was replaced")
     t.check(not list(folder.glob("*.partial")), "a partial file is left")
 
 
