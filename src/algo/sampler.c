@@ -427,6 +427,7 @@ done:
     if (bal_failed(st))
         bal_sample_report_finish(report);
     finish(&s);
+    bal_mem_trim();
     return st;
 }
 

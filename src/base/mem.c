@@ -5,10 +5,14 @@
 #include "balans/base/mem.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 enum { LARGE = 4 << 20 };
 
@@ -63,16 +67,40 @@ static size_t round_up(size_t at, size_t unit)
     return (at + unit - 1) / unit * unit;
 }
 
+/* The sampler makes and drops rows of some 100 KiB all the time: glibc would map
+ * and unmap each, and every page of it would be cleared and faulted in anew. */
+static void keep_freed_memory(void)
+{
+#ifdef __GLIBC__
+    static atomic_flag done = ATOMIC_FLAG_INIT;
+
+    if (!atomic_flag_test_and_set(&done)) {
+        (void)mallopt(M_MMAP_THRESHOLD, 2 * LARGE);
+        (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    }
+#endif
+}
+
+void bal_mem_trim(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
+}
+
 /* Memory for `bytes` at an aligned place, with its header filled in; NULL if
  * there is none. */
-static header *take_small(size_t bytes)
+static header *take_small(size_t bytes, bool zeroed)
 {
-    char *raw = calloc(1, bytes + BAL_ALIGN);
+    keep_freed_memory();
+    char *raw = zeroed ? calloc(1, bytes + BAL_ALIGN)
+                       : malloc(bytes + BAL_ALIGN);
 
     if (raw == NULL)
         return NULL;
     header *h = (header *)(void *)round_up((uintptr_t)raw, BAL_ALIGN);
     h->origin = raw;
+    h->mapped = 0;
     return h;
 }
 
@@ -89,20 +117,31 @@ static header *take_large(size_t bytes)
     return h;
 }
 
-bal_status bal_mem_alloc(void **out, bal_size n, size_t size, const char *what)
+static bal_status take(void **out, bal_size n, size_t size, const char *what,
+                       bool zeroed)
 {
     size_t bytes = block_bytes(n, size);
     header *h = NULL;
 
     *out = NULL;
     if (bytes > 0)
-        h = bytes < LARGE ? take_small(bytes) : take_large(bytes);
+        h = bytes < LARGE ? take_small(bytes, zeroed) : take_large(bytes);
     if (h == NULL)
         return no_memory(n, size, what);
     h->bytes = bytes;
     *out = (char *)h + BAL_ALIGN;
     count((int64_t)bytes);
     return BAL_OK;
+}
+
+bal_status bal_mem_alloc(void **out, bal_size n, size_t size, const char *what)
+{
+    return take(out, n, size, what, true);
+}
+
+bal_status bal_mem_take(void **out, bal_size n, size_t size, const char *what)
+{
+    return take(out, n, size, what, false);
 }
 
 bal_status bal_mem_resize(void **p, bal_size n, size_t size, const char *what)

@@ -20,6 +20,15 @@
 bal_status bal_mem_alloc(void **out, bal_size count, size_t size,
                          const char *what);
 
+/** The same, but what the elements hold is not said: for arrays that are filled
+ *  at once.  Local. */
+bal_status bal_mem_take(void **out, bal_size count, size_t size,
+                        const char *what);
+
+/** Gives freed memory that the C library keeps back to the system; at the end
+ *  of a phase.  Local. */
+void bal_mem_trim(void);
+
 /** Grows or shrinks an array, keeping its contents up to the smaller size; new
  *  elements are not set.  Local.  On failure `*p` is untouched. */
 bal_status bal_mem_resize(void **p, bal_size count, size_t size,
@@ -38,6 +47,8 @@ bal_size bal_mem_rss_peak(void);
 
 #define bal_alloc(p, count, what) \
     bal_mem_alloc((void **)(p), (count), sizeof **(p), (what))
+#define bal_take(p, count, what) \
+    bal_mem_take((void **)(p), (count), sizeof **(p), (what))
 #define bal_resize(p, count, what) \
     bal_mem_resize((void **)(p), (count), sizeof **(p), (what))
 #define bal_free(p) bal_mem_free((void **)(p))
