@@ -148,7 +148,9 @@ static void run_affinity(bench *b)
             float s2 = b->select[w].at[b->k - 1];
             int n = bal_candidates(row_of(b, t, w), BAL_TILE,
                                    BAL_AFFINITY_REACH * s2, b->value, b->lane);
-            bal_affinity_bin(b->value, b->lane, n, s2, b->bins);
+            while (n % BAL_LANES != 0)
+                b->value[n++] = INFINITY;
+            bal_affinity_bin(b->value, n, s2, b->bins);
         }
 }
 

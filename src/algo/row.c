@@ -126,6 +126,8 @@ static void scan_tile(bal_rows *r, bal_row_scratch *s, int w, bal_size t)
                            r->value + at, r->lane + at);
         r->found[i * r->l->tiles + t] = (uint16_t)found;
         s->fill[i] += bal_rows_segment(found);
+        for (bal_size e = found; e < bal_rows_segment(found); e++)
+            r->value[at + e] = INFINITY;
     }
 }
 
@@ -170,27 +172,38 @@ static void scan(bal_rows *r, int w)
         scan_run(r, &r->thread[i], w, run_start(r, i), run_start(r, i + 1));
 }
 
-/* Pass 2 on the candidates of landmark i in a run of tiles. */
-static void weigh_run(bal_rows *r, int i, bal_size from, bal_size to,
-                      uint32_t *bins)
+/* Pass 2 on the candidates of one landmark in one batch, `count` of them. */
+static bal_size weigh_batch(const bal_rows *r, float *value, bal_size count,
+                            float s2, uint32_t *bins)
+{
+    if (s2 < 0) /* no neighbour in this batch, or beyond the gate */
+        memset(value, 0, (size_t)count * sizeof *value);
+    else if (r->par.sparsify == BAL_SCALE)
+        return bal_affinity_within(value, count, s2);
+    else
+        bal_affinity_bin(value, count, s2, bins);
+    return 0;
+}
+
+/* Pass 2 on the candidates of landmark i in a run of tiles.  @return how many
+ * are within the scale, where that is what is kept */
+static bal_size weigh_run(bal_rows *r, int i, bal_size from, bal_size to,
+                          uint32_t *bins)
 {
     const uint16_t *found = r->found + i * r->l->tiles;
-    uint16_t *left = r->left + i * r->l->tiles;
     const float *s2 = r->s2 + i * r->locals;
     bal_size at = i * r->l->lanes + (from < to ? r->l->tile[from].offset : 0);
+    bal_size within = 0;
 
-    for (bal_size t = from; t < to; t++) {
-        float scale = s2[r->l->tile[t].batch - r->local[0].batch];
-        int n = 0;
-        if (found[t] > 0 && !(scale < 0))
-            n = r->par.sparsify == BAL_SCALE
-                    ? bal_affinity_within(r->value + at, r->lane + at, found[t],
-                                          scale)
-                    : bal_affinity_bin(r->value + at, r->lane + at, found[t],
-                                       scale, bins);
-        left[t] = (uint16_t)n;
-        at += bal_rows_segment(found[t]);
+    for (bal_size t = from; t < to;) {
+        int32_t batch = r->l->tile[t].batch;
+        bal_size start = at;
+        for (; t < to && r->l->tile[t].batch == batch; t++)
+            at += bal_rows_segment(found[t]);
+        within += weigh_batch(r, r->value + start, at - start,
+                              s2[batch - r->local[0].batch], bins);
     }
+    return within;
 }
 
 static void weigh(bal_rows *r, int w)
@@ -200,8 +213,9 @@ static void weigh(bal_rows *r, int w)
         uint32_t *bins = r->thread[k].bins;
         memset(bins, 0, (size_t)w * BAL_BINS * sizeof *bins);
         for (int i = 0; i < w; i++)
-            weigh_run(r, i, run_start(r, k), run_start(r, k + 1),
-                      bins + (bal_size)i * BAL_BINS);
+            r->thread[k].within[i] =
+                weigh_run(r, i, run_start(r, k), run_start(r, k + 1),
+                          bins + (bal_size)i * BAL_BINS);
     }
 }
 
@@ -209,7 +223,7 @@ static void weigh(bal_rows *r, int w)
 static void find_thresholds(bal_comm *c, bal_rows *r, int w)
 {
     for (int i = 0; i < w; i++)
-        r->threshold[i] = 0;
+        r->threshold[i] = FLT_MIN; /* whatever is not 0 */
     if (r->par.sparsify == BAL_SCALE)
         return;
     memset(r->bins, 0, (size_t)w * BAL_BINS * sizeof *r->bins);
@@ -233,8 +247,8 @@ static bal_size count_kept(const bal_rows *r, int i)
     bal_size count = 0;
 
     if (r->par.sparsify == BAL_SCALE) {
-        for (bal_size t = 0; t < r->l->tiles; t++)
-            count += r->left[i * r->l->tiles + t];
+        for (int k = 0; k < r->threads; k++)
+            count += r->thread[k].within[i];
         return count;
     }
     for (int k = 0; k < r->threads; k++) {
@@ -264,15 +278,14 @@ static bal_size gather_run(const bal_rows *r, int i, bal_size from, bal_size to,
                            bal_size at, bal_csr_row *out)
 {
     const uint16_t *found = r->found + i * r->l->tiles;
-    const uint16_t *left = r->left + i * r->l->tiles;
     bal_size place = i * r->l->lanes + (from < to ? r->l->tile[from].offset : 0);
     bal_lidx self = r->self[i];
 
     for (bal_size t = from; t < to; t++) {
         const bal_tile *tile = &r->l->tile[t];
         int n = 0;
-        if (left[t] > 0)
-            n = bal_affinity_keep(r->value + place, r->lane + place, left[t],
+        if (found[t] > 0)
+            n = bal_affinity_keep(r->value + place, r->lane + place, found[t],
                                   r->threshold[i], tile->first,
                                   out->value + at, out->index + at);
         if (self >= tile->first && self < tile->first + tile->m)

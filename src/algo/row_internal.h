@@ -21,6 +21,7 @@ typedef struct bal_row_scratch {
     bal_kselect *select;  /* [w] */
     uint32_t *bins;       /* [w, BAL_BINS] */
     bal_size *fill;       /* [w] where the next tile's candidates go */
+    bal_size *within;     /* [w] those within the scale */
 } bal_row_scratch;
 
 /* Arguments of bal_kradix(). */
@@ -58,16 +59,15 @@ struct bal_rows {
     float *value;         /* [w, lanes] candidates, see bal_rows_segment() */
     uint8_t *lane;        /* alike */
     uint16_t *found;      /* [w, tiles] candidates of a tile */
-    uint16_t *left;       /* [w, tiles] those that pass 2 has left */
     int64_t *bins;        /* [w, BAL_BINS] */
     int *elbow;           /* [w] bins from which rows keep */
     float *threshold;     /* [w] and their lower edges */
     bal_row_scratch *thread;     /* [threads] */
 };
 
-/** Room that `count` candidates of a tile take.  The segments of a thread's run
- *  of tiles follow one another without other gaps, from the offset of its first
- *  tile on, so that passes over candidates run through memory.  Local. */
+/** Room that `count` candidates of a tile take, filled up with +infinity.  The
+ *  segments of a thread's run of tiles follow one another from the offset of its
+ *  first tile on, so that passes over candidates run through memory.  Local. */
 static inline bal_size bal_rows_segment(int count)
 {
     return (count + BAL_LANES - 1) / BAL_LANES * BAL_LANES;

@@ -91,9 +91,9 @@ bal_size bal_rows_memory(const bal_layout *l, int p, const bal_row_params *par,
 {
     extent e = measure(l, par);
     bal_size k_most = e.k_most > 0 ? e.k_most : 1;
-    bal_size each = 5 * l->lanes + 4 * l->tiles;      /* candidates */
+    bal_size each = 5 * l->lanes + 2 * l->tiles;      /* candidates */
     bal_size thread = 4 * BAL_TILE + 4 * bal_kselect_capacity(k_most) +
-                      (bal_size)sizeof(bal_kselect) + 4 * BAL_BINS + 8;
+                      (bal_size)sizeof(bal_kselect) + 4 * BAL_BINS + 16;
 
     each += 4 * e.lists + 12 * e.locals + 8 * BAL_BINS + 8 * (bal_size)p + 32;
     if (e.k_merge <= BAL_KMERGE_MOST)
@@ -135,6 +135,7 @@ static bal_status scratch_create(bal_row_scratch *s, int w, bal_size k)
     BAL_TRY(bal_alloc(&s->select, w, "neighbours"));
     BAL_TRY(bal_alloc(&s->bins, (bal_size)w * BAL_BINS, "histograms"));
     BAL_TRY(bal_alloc(&s->fill, w, "candidates"));
+    BAL_TRY(bal_alloc(&s->within, w, "candidates"));
 done:
     return st;
 }
@@ -155,7 +156,6 @@ static bal_status fill_in(bal_rows *r, const extent *e)
     BAL_TRY(bal_alloc(&r->value, w * lanes, "candidates"));
     BAL_TRY(bal_alloc(&r->lane, w * lanes, "candidates"));
     BAL_TRY(bal_alloc(&r->found, w * r->l->tiles, "candidates"));
-    BAL_TRY(bal_alloc(&r->left, w * r->l->tiles, "candidates"));
     BAL_TRY(bal_alloc(&r->bins, w * BAL_BINS, "histograms"));
     BAL_TRY(bal_alloc(&r->elbow, w, "histograms"));
     BAL_TRY(bal_alloc(&r->threshold, w, "histograms"));
@@ -208,6 +208,7 @@ void bal_rows_destroy(bal_rows **rp)
         bal_free(&r->thread[i].select);
         bal_free(&r->thread[i].bins);
         bal_free(&r->thread[i].fill);
+        bal_free(&r->thread[i].within);
     }
     bal_scales_destroy(r);
     bal_free(&r->local);
@@ -221,7 +222,6 @@ void bal_rows_destroy(bal_rows **rp)
     bal_free(&r->value);
     bal_free(&r->lane);
     bal_free(&r->found);
-    bal_free(&r->left);
     bal_free(&r->bins);
     bal_free(&r->elbow);
     bal_free(&r->threshold);

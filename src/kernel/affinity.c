@@ -11,8 +11,7 @@
  * elbow:     the point of the curve (number of entries >= edge, edge) farthest
  *            below its chord, in integers: argmax (N - R(h)) H - h N.
  *
- * Elements are handled a vector at a time; those to be dropped are squeezed out
- * in registers, so that there is no branch per element.
+ * Elements are handled a vector at a time, without a branch for any of them.
  * Source: algorithm.md, sections 3 and 4.
  */
 #include "balans/kernel/affinity.h"
@@ -23,9 +22,6 @@
 _Static_assert(BAL_TILE <= UINT8_MAX + 1, "a lane fits a byte");
 
 #define FLOOR 0.001
-
-__attribute__((aligned(BAL_ALIGN))) static const float numbers[] = {
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 static inline vf exp_neg(vf t)
 {
@@ -63,20 +59,6 @@ float KERNEL(bal_affinity)(float d2, float s2)
     if (s2 > 0.0f)
         return first_of(exp_neg(v_div(v_set(d2), v_set(s2))));
     return d2 > 0.0f ? 0.0f : 1.0f;
-}
-
-/* Keeps the entries with value <= limit, all of which get the affinity 1: the
- * rule for a scale of 0. */
-static int keep_duplicates(float *value, uint8_t *lane, int count)
-{
-    int n = 0;
-
-    for (int i = 0; i < count; i++)
-        if (!(value[i] > 0.0f)) {
-            value[n] = 1.0f;
-            lane[n++] = lane[i];
-        }
-    return n;
 }
 
 /*
@@ -117,52 +99,44 @@ static void count_bins(const float *value, int whole, uint32_t *bins)
             bins[bin[i + l] % BAL_BINS] += bin[i + l] / BAL_BINS;
 }
 
-int KERNEL(bal_affinity_bin)(float *value, uint8_t *lane, int count, float s2,
-                             uint32_t *bins)
+/* The affinities of a vector of squared distances. */
+static inline vf affinities(vf d2, vf scale, int duplicates)
 {
-    __attribute__((aligned(BAL_ALIGN))) float all[BAL_TILE];
-    vf scale = v_set(s2), floor = v_set(BAL_AFFINITY_FLOOR);
-    vf at = v_load(numbers), last = v_set((float)(count - 1));
-    int whole = (count + BAL_LANES - 1) & -BAL_LANES, n = 0;
-
-    if (!(s2 > 0.0f)) {
-        n = keep_duplicates(value, lane, count);
-        bins[BAL_BINS - 1] += (uint32_t)n;
-        return n;
-    }
-    for (int i = 0; i < whole; i += VL) {
-        vf a = exp_neg(v_div(v_loadu(value + i), scale));
-        uint32_t keep;
-        a = v_zero_above(at, last, a);
-        at = v_add(at, v_set(VL));
-        keep = v_ge(a, floor);
-        v_store(all + i, a);
-        l_pack(lane + n, l_load(lane + i), keep);
-        n += v_pack(value + n, a, keep);
-    }
-    count_bins(all, whole, bins);
-    return n;
+    if (duplicates) /* the rule for a scale of 0 */
+        return v_zero_above(d2, v_set(0.0f), v_set(1.0f));
+    return exp_neg(v_div(d2, scale));
 }
 
-int KERNEL(bal_affinity_within)(float *value, uint8_t *lane, int count,
-                                float s2)
+void KERNEL(bal_affinity_bin)(float *value, bal_size count, float s2,
+                              uint32_t *bins)
 {
     vf scale = v_set(s2);
-    int n = 0;
+    int duplicates = !(s2 > 0.0f);
 
-    if (!(s2 > 0.0f))
-        return keep_duplicates(value, lane, count);
-    for (int i = 0; i < count; i += VL) {
-        vf d2 = v_loadu(value + i);
-        uint32_t keep = v_le(d2, scale) & v_head(count - i);
-        l_pack(lane + n, l_load(lane + i), keep);
-        n += v_pack(value + n, exp_neg(v_div(d2, scale)), keep);
+    for (bal_size from = 0; from < count; from += BAL_TILE) {
+        float *part = value + from;
+        int n = count - from < BAL_TILE ? (int)(count - from) : BAL_TILE;
+        for (int i = 0; i < n; i += VL)
+            v_store(part + i, affinities(v_load(part + i), scale, duplicates));
+        count_bins(part, n, bins);
+    }
+}
+
+bal_size KERNEL(bal_affinity_within)(float *value, bal_size count, float s2)
+{
+    vf scale = v_set(s2);
+    int duplicates = !(s2 > 0.0f);
+    bal_size n = 0;
+
+    for (bal_size i = 0; i < count; i += VL) {
+        vf d2 = v_load(value + i);
+        vf a = v_zero_above(d2, scale, affinities(d2, scale, duplicates));
+        v_store(value + i, a);
+        n += __builtin_popcount(v_le(d2, scale));
     }
     return n;
 }
 
-/* Packed in a buffer first: the caller's arrays need not have room beyond what
- * is kept. */
 int KERNEL(bal_affinity_keep)(const float *value, const uint8_t *lane,
                               int count, float threshold, bal_lidx base,
                               float *out_value, bal_lidx *out_index)

@@ -25,8 +25,8 @@ typedef struct table {
     float (*kth_smallest)(float *, bal_size, bal_size);
     float (*exp_neg)(float);
     float (*affinity)(float, float);
-    int (*affinity_bin)(float *, uint8_t *, int, float, uint32_t *);
-    int (*affinity_within)(float *, uint8_t *, int, float);
+    void (*affinity_bin)(float *, bal_size, float, uint32_t *);
+    bal_size (*affinity_within)(float *, bal_size, float);
     int (*affinity_keep)(const float *, const uint8_t *, int, float, bal_lidx,
                          float *, bal_lidx *);
     void (*spmm_sum)(const float *, bal_size, const bal_lidx *, const float *,
@@ -161,15 +161,14 @@ float bal_affinity(float d2, float s2)
     return kernels()->affinity(d2, s2);
 }
 
-int bal_affinity_bin(float *value, uint8_t *lane, int count, float s2,
-                     uint32_t *bins)
+void bal_affinity_bin(float *value, bal_size count, float s2, uint32_t *bins)
 {
-    return kernels()->affinity_bin(value, lane, count, s2, bins);
+    kernels()->affinity_bin(value, count, s2, bins);
 }
 
-int bal_affinity_within(float *value, uint8_t *lane, int count, float s2)
+bal_size bal_affinity_within(float *value, bal_size count, float s2)
 {
-    return kernels()->affinity_within(value, lane, count, s2);
+    return kernels()->affinity_within(value, count, s2);
 }
 
 int bal_affinity_keep(const float *value, const uint8_t *lane, int count,

@@ -32,10 +32,10 @@
     float bal_kth_smallest_##isa(float *v, bal_size n, bal_size k);            \
     float bal_exp_neg_##isa(float t);                                          \
     float bal_affinity_##isa(float d2, float s2);                              \
-    int bal_affinity_bin_##isa(float *value, uint8_t *lane, int count,         \
-                               float s2, uint32_t *bins);                      \
-    int bal_affinity_within_##isa(float *value, uint8_t *lane, int count,      \
-                                  float s2);                                   \
+    void bal_affinity_bin_##isa(float *value, bal_size count, float s2,        \
+                                uint32_t *bins);                               \
+    bal_size bal_affinity_within_##isa(float *value, bal_size count,           \
+                                       float s2);                              \
     int bal_affinity_keep_##isa(const float *value, const uint8_t *lane,       \
                                 int count, float threshold, bal_lidx base,     \
                                 float *out_value, bal_lidx *out_index);        \

@@ -35,21 +35,19 @@ float bal_affinity(float d2, float s2);
 const float *bal_affinity_edges(void);
 
 /**
- * Turns candidates into affinities in place, drops those below the floor, and
- * counts the rest by bin.  Local.
- * @param[in,out] value  [count] squared distances; then affinities, compacted
- * @param[in,out] lane   [count] lanes, compacted alike
+ * Turns squared distances into affinities in place and counts those that reach
+ * the floor by bin.  Local.
+ * @param[in,out] value  [count], 64-byte aligned; +infinity becomes 0
+ * @param[in]     count  a multiple of BAL_LANES
  * @param[in]     s2     the scale of this landmark for this batch, >= 0, finite
  * @param[in,out] bins   [BAL_BINS], incremented
- * @return how many are left
  */
-int bal_affinity_bin(float *value, uint8_t *lane, int count, float s2,
-                     uint32_t *bins);
+void bal_affinity_bin(float *value, bal_size count, float s2, uint32_t *bins);
 
-/** Turns candidates with d2 <= s2 (compared before any division) into
- *  affinities, in place, and drops the others.  Local.  @return how many are
- *  left */
-int bal_affinity_within(float *value, uint8_t *lane, int count, float s2);
+/** Turns squared distances d2 <= s2 (compared before any division) into
+ *  affinities, in place, and the others into 0.  Local.  Arguments as above.
+ *  @return how many are not 0 */
+bal_size bal_affinity_within(float *value, bal_size count, float s2);
 
 /** Writes the entries with value >= threshold, in order, to out_value, and
  *  base + lane to out_index.  Local.  @return how many */

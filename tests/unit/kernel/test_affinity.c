@@ -149,24 +149,29 @@ static void fill(int count, uint64_t seed, float most)
     memcpy(value, base_value, BAL_TILE * sizeof *value);
 }
 
+/* Fills up to whole vectors, as candidates are. */
+static bal_size pad(int count)
+{
+    bal_size whole = (count + BAL_LANES - 1) / BAL_LANES * BAL_LANES;
+
+    for (bal_size i = count; i < whole; i++)
+        value[i] = INFINITY;
+    return whole;
+}
+
 static void check_bin(int count, float s2)
 {
     uint32_t want[BAL_BINS];
-    int n = 0, got;
+    bal_size whole = pad(count);
 
     memcpy(want, bins, sizeof want);
-    got = bal_affinity_bin(value, lane, count, s2, bins);
-    for (int i = 0; i < count; i++) {
-        float a = bal_affinity(base_value[i], s2);
-        if (!(a >= BAL_AFFINITY_FLOOR))
-            continue;
-        ck_assert_int_lt(n, got);
-        ck_assert(bits_of_float(value[n]) == bits_of_float(a));
-        ck_assert_int_eq(lane[n], BAL_TILE - 1 - i);
-        want[bin_by_edges(a)]++;
-        n++;
+    bal_affinity_bin(value, whole, s2, bins);
+    for (bal_size i = 0; i < whole; i++) {
+        float a = i < count ? bal_affinity(base_value[i], s2) : 0.0f;
+        ck_assert(bits_of_float(value[i]) == bits_of_float(a));
+        if (a >= BAL_AFFINITY_FLOOR)
+            want[bin_by_edges(a)]++;
     }
-    ck_assert_int_eq(n, got);
     ck_assert(memcmp(want, bins, sizeof want) == 0);
 }
 
@@ -210,21 +215,49 @@ START_TEST(within_the_scale)
     FOR_EACH_ISA(isa)
     for (int count = 0; count <= BAL_TILE; count++) {
         float s2 = scales[count % 3];
-        int n = 0, got;
+        bal_size n = 0, got, whole;
         fill(count, (uint64_t)count, 2.0f);
         if (count > 0)
             value[count - 1] = base_value[count - 1] = s2;
-        got = bal_affinity_within(value, lane, count, s2);
-        for (int i = 0; i < count; i++) {
-            if (base_value[i] > s2)
-                continue;
-            ck_assert_int_lt(n, got);
-            ck_assert(value[n] == bal_affinity(base_value[i], s2));
-            ck_assert_int_eq(lane[n], BAL_TILE - 1 - i);
-            n++;
+        whole = pad(count);
+        got = bal_affinity_within(value, whole, s2);
+        for (bal_size i = 0; i < whole; i++) {
+            bool in = i < count && base_value[i] <= s2;
+            float a = in ? bal_affinity(base_value[i], s2) : 0.0f;
+            ck_assert(bits_of_float(value[i]) == bits_of_float(a));
+            n += in;
         }
         ck_assert_int_eq(n, got);
     }
+}
+END_TEST
+
+/* More than a tile at once, as a batch's candidates come. */
+START_TEST(long_runs_equal_short_ones)
+{
+    enum { LONG = 5 * BAL_TILE + 3 * BAL_LANES };
+    float *all = floats(LONG), *parts = floats(LONG);
+    uint32_t want[BAL_BINS] = {0};
+    uint64_t seed = 11;
+
+    for (int i = 0; i < LONG; i++)
+        all[i] = 8.0f * unit(&seed);
+    FOR_EACH_ISA(isa)
+    {
+        float *run = floats(LONG);
+        memcpy(run, all, LONG * sizeof *all);
+        memcpy(parts, all, LONG * sizeof *all);
+        memset(bins, 0, sizeof bins);
+        memset(want, 0, sizeof want);
+        bal_affinity_bin(run, LONG, 1.5f, bins);
+        for (int i = 0; i < LONG; i += BAL_LANES)
+            bal_affinity_bin(parts + i, BAL_LANES, 1.5f, want);
+        ck_assert(memcmp(run, parts, LONG * sizeof *all) == 0);
+        ck_assert(memcmp(bins, want, sizeof want) == 0);
+        bal_free(&run);
+    }
+    bal_free(&all);
+    bal_free(&parts);
 }
 END_TEST
 
@@ -321,6 +354,7 @@ int main(int argc, char **argv)
     tcase_add_test(c, bins_of_random_candidates);
     tcase_add_test(c, bins_around_the_edges);
     tcase_add_test(c, within_the_scale);
+    tcase_add_test(c, long_runs_equal_short_ones);
     tcase_add_test(c, keeps_what_reaches_the_threshold);
     tcase_add_checked_fixture(e, allocate, release);
     tcase_add_test(e, elbow_of_nothing);
