@@ -323,11 +323,12 @@ static void print_row(bench *b, int p, int w, int k)
     else
         snprintf(k_text, sizeof k_text, "0.1 %% = %d", b->k);
     printf(
-        "| %d | %d | %s | %.2f | %.1f | %.2f | %.2f | %.2f | %.2f | %.2f |\n",
+        "| %d | %d | %s | %.2f | %.1f | %.2f | %.2f | %.2f | %.2f | %.2f | "
+        "%.2f |\n",
         p, w, k_text, 100.0 * (double)b->kept / ((double)b->n * w),
         2e-9 * (double)b->n * w * p / median(SGEMM, PIECES),
         median(DISTANCE, SGEMM), median(SELECT, SGEMM), median(AFFINITY, SGEMM),
-        median(STEP, SGEMM), median(STEP, STREAM));
+        median(STEP, SGEMM), median(STEP, SGEMM_ROWS), median(STEP, STREAM));
     fflush(stdout);
     end(b);
 }
@@ -341,8 +342,10 @@ static void print_table(bench *b, bal_isa isa)
     printf("\nKernels: %s; OpenBLAS core: %s; %d rounds\n\n", bal_isa_name(isa),
            openblas_get_corename(), rounds());
     printf("| p | W | k | pairs kept, %% | sgemm, GF/s | distance / sgemm | "
-           "select / sgemm | affinity / sgemm | step / sgemm | step / triad |\n"
-           "| --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n");
+           "select / sgemm | affinity / sgemm | step / sgemm | step / sgemm by "
+           "rows | step / triad |\n"
+           "| --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: "
+           "|\n");
     for (int l = 0; l < 2; l++)
         for (int i = 0; i < 3; i++)
             for (int j = 0; j < 2; j++)
