@@ -400,7 +400,7 @@ int main(int argc, char **argv)
     need(bal_alloc(&b.triad, 3 * TRIAD, "the triad"));
     need(bal_alloc(&b.value, BAL_TILE, "candidates"));
     need(bal_alloc(&b.lane, BAL_TILE, "candidates"));
-    need(bal_alloc(&b.bins, BAL_BINS, "bins"));
+    need(bal_alloc(&b.bins, BAL_BINS_ROOM, "bins"));
     for (bal_size i = 0; i < 3 * (bal_size)TRIAD; i++)
         b.triad[i] = 1.0f; /* pages of its own */
     openblas_set_num_threads(1);

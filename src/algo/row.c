@@ -119,11 +119,8 @@ static void scan_tile(bal_rows *r, bal_row_scratch *s, int w, bal_size t)
         bal_lidx lane = r->self[i] - tile->first;
         if (r->self[i] >= 0 && lane >= 0 && lane < tile->m)
             d2[lane] = INFINITY;
-        bal_kselect_offer(&s->select[i], d2, tile->m);
-        float limit = s->select[i].bound * reach;
-        int found =
-            bal_candidates(d2, tile->m, limit < FLT_MAX ? limit : FLT_MAX,
-                           r->value + at, r->lane + at);
+        int found = bal_kselect_scan(&s->select[i], d2, tile->m, reach,
+                                     r->value + at, r->lane + at);
         r->found[i * r->l->tiles + t] = (uint16_t)found;
         s->fill[i] += bal_rows_segment(found);
         for (bal_size e = found; e < bal_rows_segment(found); e++)
@@ -211,11 +208,11 @@ static void weigh(bal_rows *r, int w)
 #pragma omp parallel for schedule(static, 1) num_threads(r->threads)
     for (int k = 0; k < r->threads; k++) {
         uint32_t *bins = r->thread[k].bins;
-        memset(bins, 0, (size_t)w * BAL_BINS * sizeof *bins);
+        memset(bins, 0, (size_t)w * BAL_BINS_ROOM * sizeof *bins);
         for (int i = 0; i < w; i++)
             r->thread[k].within[i] =
                 weigh_run(r, i, run_start(r, k), run_start(r, k + 1),
-                          bins + (bal_size)i * BAL_BINS);
+                          bins + (bal_size)i * BAL_BINS_ROOM);
     }
 }
 
@@ -227,12 +224,16 @@ static void find_thresholds(bal_comm *c, bal_rows *r, int w)
     if (r->par.sparsify == BAL_SCALE)
         return;
     memset(r->bins, 0, (size_t)w * BAL_BINS * sizeof *r->bins);
-    for (int t = 0; t < r->threads; t++)
-        for (bal_size h = 0; h < (bal_size)w * BAL_BINS; h++)
-            r->bins[h] += r->thread[t].bins[h];
-    for (int i = 0; i < w; i++)
-        if (r->self[i] >= 0)
-            r->bins[(bal_size)(i + 1) * BAL_BINS - 1]++;
+    for (int i = 0; i < w; i++) {
+        int64_t *bins = r->bins + (bal_size)i * BAL_BINS;
+        for (int t = 0; t < r->threads; t++) {
+            const uint32_t *part =
+                r->thread[t].bins + (bal_size)i * BAL_BINS_ROOM;
+            for (int h = 0; h < BAL_BINS; h++)
+                bins[h] += part[h];
+        }
+        bins[BAL_BINS - 1] += r->self[i] >= 0; /* the landmark itself */
+    }
     bal_comm_sum_i64(c, r->bins, (bal_size)w * BAL_BINS);
     for (int i = 0; i < w; i++) {
         r->elbow[i] = bal_elbow(r->bins + (bal_size)i * BAL_BINS);
@@ -252,7 +253,8 @@ static bal_size count_kept(const bal_rows *r, int i)
         return count;
     }
     for (int k = 0; k < r->threads; k++) {
-        const uint32_t *bins = r->thread[k].bins + (bal_size)i * BAL_BINS;
+        const uint32_t *bins =
+            r->thread[k].bins + (bal_size)i * BAL_BINS_ROOM;
         for (int h = r->elbow[i]; h < BAL_BINS; h++)
             count += bins[h];
     }

@@ -19,7 +19,7 @@ typedef struct bal_row_scratch {
     float *d2;            /* [w, BAL_TILE] */
     float *buffer;        /* [w, capacity] */
     bal_kselect *select;  /* [w] */
-    uint32_t *bins;       /* [w, BAL_BINS] */
+    uint32_t *bins;       /* [w, BAL_BINS_ROOM] */
     bal_size *fill;       /* [w] where the next tile's candidates go */
     bal_size *within;     /* [w] those within the scale */
 } bal_row_scratch;

@@ -93,7 +93,7 @@ bal_size bal_rows_memory(const bal_layout *l, int p, const bal_row_params *par,
     bal_size k_most = e.k_most > 0 ? e.k_most : 1;
     bal_size each = 5 * l->lanes + 2 * l->tiles;      /* candidates */
     bal_size thread = 4 * BAL_TILE + 4 * bal_kselect_capacity(k_most) +
-                      (bal_size)sizeof(bal_kselect) + 4 * BAL_BINS + 16;
+                      (bal_size)sizeof(bal_kselect) + 4 * BAL_BINS_ROOM + 16;
 
     each += 4 * e.lists + 12 * e.locals + 8 * BAL_BINS + 8 * (bal_size)p + 32;
     if (e.k_merge <= BAL_KMERGE_MOST)
@@ -133,7 +133,7 @@ static bal_status scratch_create(bal_row_scratch *s, int w, bal_size k)
     BAL_TRY(bal_alloc(&s->d2, (bal_size)w * BAL_TILE, "distances"));
     BAL_TRY(bal_alloc(&s->buffer, w * bal_kselect_capacity(k), "neighbours"));
     BAL_TRY(bal_alloc(&s->select, w, "neighbours"));
-    BAL_TRY(bal_alloc(&s->bins, (bal_size)w * BAL_BINS, "histograms"));
+    BAL_TRY(bal_alloc(&s->bins, (bal_size)w * BAL_BINS_ROOM, "histograms"));
     BAL_TRY(bal_alloc(&s->fill, w, "candidates"));
     BAL_TRY(bal_alloc(&s->within, w, "candidates"));
 done:

@@ -12,8 +12,9 @@ bal_status bal_csr_row_create(bal_csr_row *row, bal_size count)
     bal_status st;
 
     row->count = 0;
-    BAL_TRY(bal_take(&row->index, count, "a row of affinities"));
-    BAL_TRY(bal_take(&row->value, count, "a row of affinities"));
+    /* Kernels write whole vectors. */
+    BAL_TRY(bal_take(&row->index, count + BAL_LANES, "a row of affinities"));
+    BAL_TRY(bal_take(&row->value, count + BAL_LANES, "a row of affinities"));
     row->count = count;
 done:
     if (bal_failed(st))

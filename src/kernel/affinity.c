@@ -62,7 +62,7 @@ float KERNEL(bal_affinity)(float d2, float s2)
 }
 
 /*
- * The bin of `a`, plus BAL_BINS; for what does not reach the floor, `other`.
+ * The bin of `a`; for what does not reach the floor, `other`.
  *
  * float(e) <= a where e <= a + half a unit in the last place of a, for doubles e
  * that are not halfway between two floats, which no edge is; so the edges need
@@ -80,23 +80,24 @@ static inline int32_t bin_of(float a, int32_t other)
     memcpy(&above, &bits, sizeof bits);
     h = (int32_t)((above - FLOOR) * (BAL_BINS / (1.0 - FLOOR)));
     h = h < BAL_BINS - 1 ? h : BAL_BINS - 1;
-    reached = a >= BAL_AFFINITY_FLOOR;
-    return (h > 0 ? h : 0) + reached * BAL_BINS + (1 - reached) * other;
+    h = h > 0 ? h : 0;
+    reached = a >= BAL_AFFINITY_FLOOR; /* 0 or 1: no branch */
+    return other + reached * (h - other);
 }
 
-/* Counts what reaches the floor of value[0 .. whole), a multiple of BAL_LANES;
- * for the rest, 0 is added to one bin or another.  So how often the loops run
- * does not depend on affinities that may still be under way, and the processor
- * goes on without waiting for them. */
+/* Counts value[0 .. whole), a multiple of BAL_LANES, by bin.  What does not reach
+ * the floor is counted, too, in one of several places that nobody reads: so how
+ * often the loops run does not depend on affinities that may still be under way,
+ * and the processor goes on without waiting for them. */
 static void count_bins(const float *value, int whole, uint32_t *bins)
 {
-    uint32_t bin[BAL_TILE];
+    int32_t bin[BAL_TILE];
 
-    for (int i = 0; i < whole; i++)
-        bin[i] = (uint32_t)bin_of(value[i], i);
     for (int i = 0; i < whole; i += BAL_LANES)
         for (int l = 0; l < BAL_LANES; l++)
-            bins[bin[i + l] % BAL_BINS] += bin[i + l] / BAL_BINS;
+            bin[i + l] = bin_of(value[i + l], BAL_BINS + l);
+    for (int i = 0; i < whole; i++)
+        bins[bin[i]]++;
 }
 
 /* The affinities of a vector of squared distances. */
@@ -141,8 +142,7 @@ int KERNEL(bal_affinity_keep)(const float *value, const uint8_t *lane,
                               int count, float threshold, bal_lidx base,
                               float *out_value, bal_lidx *out_index)
 {
-    float kept[BAL_TILE];
-    uint8_t at[BAL_TILE];
+    uint8_t at[BAL_TILE + BAL_LANES];
     vf limit = v_set(threshold);
     int n = 0;
 
@@ -150,9 +150,8 @@ int KERNEL(bal_affinity_keep)(const float *value, const uint8_t *lane,
         vf a = v_loadu(value + i);
         uint32_t keep = v_ge(a, limit) & v_head(count - i);
         l_pack(at + n, l_load(lane + i), keep);
-        n += v_pack(kept + n, a, keep);
+        n += v_pack(out_value + n, a, keep);
     }
-    memcpy(out_value, kept, (size_t)n * sizeof *kept);
     for (int i = 0; i < n; i++)
         out_index[i] = base + at[i];
     return n;

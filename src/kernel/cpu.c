@@ -21,6 +21,8 @@ typedef struct table {
     void (*distance_tile)(const float *, int, int, const float *, int, float *);
     void (*kselect_offer)(bal_kselect *, const float *, int);
     bal_size (*kselect_finish)(bal_kselect *);
+    int (*kselect_scan)(bal_kselect *, const float *, int, float, float *,
+                        uint8_t *);
     int (*candidates)(const float *, int, float, float *, uint8_t *);
     float (*kth_smallest)(float *, bal_size, bal_size);
     float (*exp_neg)(float);
@@ -40,7 +42,7 @@ typedef struct table {
 // clang-format off
 #define TABLE(number, isa)                                                     \
     {number, bal_distance_tile_##isa, bal_kselect_offer_##isa,                 \
-     bal_kselect_finish_##isa, bal_candidates_##isa, bal_kth_smallest_##isa,   \
+     bal_kselect_finish_##isa, bal_kselect_scan_##isa, bal_candidates_##isa, bal_kth_smallest_##isa,   \
      bal_exp_neg_##isa, bal_affinity_##isa, bal_affinity_bin_##isa,            \
      bal_affinity_within_##isa, bal_affinity_keep_##isa, bal_spmm_sum_##isa,   \
      bal_spmm_spread_##isa, bal_fixed_flush_##isa}
@@ -138,6 +140,12 @@ void bal_kselect_offer(bal_kselect *s, const float *d2, int count)
 bal_size bal_kselect_finish(bal_kselect *s)
 {
     return kernels()->kselect_finish(s);
+}
+
+int bal_kselect_scan(bal_kselect *s, const float *d2, int count, float reach,
+                     float *value, uint8_t *lane)
+{
+    return kernels()->kselect_scan(s, d2, count, reach, value, lane);
 }
 
 int bal_candidates(const float *d2, int count, float limit, float *value,

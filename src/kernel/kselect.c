@@ -238,6 +238,43 @@ bal_size KERNEL(bal_kselect_finish)(bal_kselect *s)
     return s->len;
 }
 
+/* One look at each vector: the bound is that before the tile, so that both
+ * comparisons are made at once. */
+static int scan_sorted(bal_kselect *s, const float *d2, int count, float limit,
+                       float *value, uint8_t *lane)
+{
+    const float *last = s->at + s->k - 1;
+    vf most = v_set(limit);
+    int n = 0;
+
+    for (int j = 0; j < count; j += VL) {
+        vf v = v_load(d2 + j);
+        uint32_t keep = v_le(v, most) & v_head(count - j);
+        uint32_t less = v_lt(v, v_set(*last)) & v_head(count - j);
+        l_pack(lane + n, l_from(j), keep);
+        n += v_pack(value + n, v, keep);
+        for (; less != 0; less &= less - 1) {
+            float x = d2[j + __builtin_ctz(less)];
+            if (x < *last)
+                insert(s, x);
+        }
+    }
+    s->bound = *last;
+    return n;
+}
+
+int KERNEL(bal_kselect_scan)(bal_kselect *s, const float *d2, int count,
+                             float reach, float *value, uint8_t *lane)
+{
+    float limit = s->bound * reach;
+
+    if (s->k <= SORTED_MOST)
+        return scan_sorted(s, d2, count, limit < FLT_MAX ? limit : FLT_MAX,
+                           value, lane);
+    KERNEL(bal_kselect_offer)(s, d2, count);
+    return KERNEL(bal_candidates)(d2, count, s->bound * reach, value, lane);
+}
+
 int KERNEL(bal_candidates)(const float *d2, int count, float limit,
                            float *value, uint8_t *lane)
 {

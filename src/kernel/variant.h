@@ -27,6 +27,8 @@
                                  const float *landmark, int w, float *d2);     \
     void bal_kselect_offer_##isa(bal_kselect *s, const float *d2, int count);  \
     bal_size bal_kselect_finish_##isa(bal_kselect *s);                         \
+    int bal_kselect_scan_##isa(bal_kselect *s, const float *d2, int count,     \
+                               float reach, float *value, uint8_t *lane);      \
     int bal_candidates_##isa(const float *d2, int count, float limit,          \
                              float *value, uint8_t *lane);                     \
     float bal_kth_smallest_##isa(float *v, bal_size n, bal_size k);            \

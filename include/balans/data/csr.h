@@ -32,7 +32,7 @@ typedef struct bal_csr {
     bal_size left;
 } bal_csr;
 
-/** Room for `count` entries, not set, in an empty row.  Local.  Fails with BAL_ENOMEM. */
+/** Room for `count` entries, not set, and BAL_LANES more, in an empty row.  Local.  Fails with BAL_ENOMEM. */
 bal_status bal_csr_row_create(bal_csr_row *row, bal_size count);
 
 /** Frees a row's arrays; an empty row is fine.  Local. */

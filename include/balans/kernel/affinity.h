@@ -40,7 +40,8 @@ const float *bal_affinity_edges(void);
  * @param[in,out] value  [count], 64-byte aligned; +infinity becomes 0
  * @param[in]     count  a multiple of BAL_LANES
  * @param[in]     s2     the scale of this landmark for this batch, >= 0, finite
- * @param[in,out] bins   [BAL_BINS], incremented
+ * @param[in,out] bins   [BAL_BINS_ROOM], incremented; the counters after the
+ *                       BAL_BINS bins are for what does not reach the floor
  */
 void bal_affinity_bin(float *value, bal_size count, float s2, uint32_t *bins);
 
@@ -50,7 +51,8 @@ void bal_affinity_bin(float *value, bal_size count, float s2, uint32_t *bins);
 bal_size bal_affinity_within(float *value, bal_size count, float s2);
 
 /** Writes the entries with value >= threshold, in order, to out_value, and
- *  base + lane to out_index.  Local.  @return how many */
+ *  base + lane to out_index.  Local.  What stands in the BAL_LANES places of
+ *  out_value after them is lost.  @return how many */
 int bal_affinity_keep(const float *value, const uint8_t *lane, int count,
                       float threshold, bal_lidx base, float *out_value,
                       bal_lidx *out_index);

@@ -43,6 +43,16 @@ void bal_kselect_init(bal_kselect *s, bal_size k, float *buffer);
  *                 BAL_LANES; +infinity is never taken */
 void bal_kselect_offer(bal_kselect *s, const float *d2, int count);
 
+/**
+ * Offers the distances of a tile and compacts the candidates among them, in one
+ * go: all that are within reach * bound, and perhaps some that were within
+ * reach of the bound before the tile.  Local.
+ * @param[in]  reach  >= 1
+ * Others, and the result: as for bal_kselect_offer() and bal_candidates().
+ */
+int bal_kselect_scan(bal_kselect *s, const float *d2, int count, float reach,
+                     float *value, uint8_t *lane);
+
 /** Ends a selection: the min(k, len) smallest stand in front, ascending.
  *  Local.  @return how many they are */
 bal_size bal_kselect_finish(bal_kselect *s);

@@ -1,6 +1,8 @@
 /* Selection and candidates of every instruction set against sorting. */
 #include "balans/kernel/kselect.h"
 
+#include "balans/kernel/affinity.h"
+
 #include <math.h>
 
 #include "isas.h"
@@ -226,6 +228,51 @@ START_TEST(candidates)
 }
 END_TEST
 
+/* A scan selects as offering does, and drops no candidate: what it keeps are
+ * elements in their order, among them all within reach of the new bound, and
+ * nothing beyond reach of the old one. */
+static void check_scan(bal_kselect *a, bal_kselect *b, const float *d2,
+                       float reach)
+{
+    uint8_t lane[BAL_TILE + BAL_LANES];
+    float before = a->bound;
+    int n = bal_kselect_scan(a, d2, BAL_TILE, reach, value, lane), at = 0;
+
+    bal_kselect_offer(b, d2, BAL_TILE);
+    ck_assert(bits_of_float(a->bound) == bits_of_float(b->bound));
+    for (int j = 0; j < BAL_TILE; j++) {
+        bool kept = at < n && lane[at] == j;
+        if (isfinite(d2[j]) && d2[j] <= reach * b->bound)
+            ck_assert(kept);
+        if (!kept)
+            continue;
+        ck_assert(isfinite(d2[j]) && d2[j] <= reach * before);
+        ck_assert(bits_of_float(value[at]) == bits_of_float(d2[j]));
+        at++;
+    }
+    ck_assert_int_eq(at, n);
+}
+
+START_TEST(scans_select_and_keep_candidates)
+{
+    static const bal_size ks[] = {1, 10, 32, 33, 200};
+    static const float reaches[] = {1.0f, BAL_AFFINITY_REACH};
+
+    FOR_EACH_ISA(isa)
+    for (int what = 0; what < KINDS; what++)
+        for (int i = 0; i < 5; i++) {
+            bal_kselect a, b;
+            float *other = floats((int)bal_kselect_capacity(ks[i]));
+            make((kind)what, 8 * BAL_TILE, (uint64_t)i);
+            bal_kselect_init(&a, ks[i], buffer);
+            bal_kselect_init(&b, ks[i], other);
+            for (int t = 0; t < 8; t++)
+                check_scan(&a, &b, stream + t * BAL_TILE, reaches[i % 2]);
+            bal_free(&other);
+        }
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *s = suite_create("kernel/kselect");
@@ -238,6 +285,7 @@ int main(int argc, char **argv)
     tcase_add_test(c, bound_is_the_same_everywhere);
     tcase_add_test(c, kth_smallest);
     tcase_add_test(c, candidates);
+    tcase_add_test(c, scans_select_and_keep_candidates);
     suite_add_tcase(s, c);
     return mpi_check_run(s, argc, argv);
 }
