@@ -10,6 +10,10 @@ needs=(meson ninja-build pkg-config gcc libc6-dev libopenmpi-dev openmpi-bin
 # Only tests use these.
 # shellcheck disable=SC2034
 needs_tests=(python3 python3-anndata python3-h5py)
+# Tests that need these are skipped without them.
+# shellcheck disable=SC2034
+needs_some_tests=(slurmctld slurmd slurm-client munge iproute2 util-linux
+                  shellcheck)
 
 say() { printf '== %s\n' "$*"; }
 
