@@ -26,7 +26,7 @@ key == "{" { path[++depth] = ""; next }
 /^ *}/ { depth--; next }
 value ~ /^-?[0-9.]/ { got[path[depth] "." key] = value }
 
-function number(name) { return (name in got) ? got[name] : 0 }
+function number(name) { return (name in got) ? got[name] + 0 : 0 }
 
 END {
     if (header)
