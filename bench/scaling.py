@@ -231,8 +231,8 @@ def table(cases, model, net, threads):
 def figure(path, cases, model, net, threads):
     """Time against cores, both logarithmic; dotted: communication alone."""
     w, h, left, top = 640, 400, 70, 20
-    x0, x1, y0, y1 = 0, 17, -1, 8       # log2 of cores, log10 of seconds
-    px = (w - left - 130) / (x1 - x0)
+    x0, x1, y0, y1 = 0, 17, -1, 6       # log2 of cores, log10 of seconds
+    px = (w - left - 20) / (x1 - x0)
     py = (h - top - 50) / (y1 - y0)
 
     def at(k, t):
@@ -245,7 +245,7 @@ def figure(path, cases, model, net, threads):
            f'<rect width="{w}" height="{h}" fill="white"/>']
     for e in range(y0, y1 + 1):
         y = top + (y1 - e) * py
-        out.append(f'<path d="M{left} {y:.1f}H{w - 130}" stroke="#ddd"/>'
+        out.append(f'<path d="M{left} {y:.1f}H{w - 20}" stroke="#ddd"/>'
                    f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">'
                    f'{nice(10.0 ** e)}</text>')
     for e in range(x0, x1 + 1, 2):
@@ -264,9 +264,9 @@ def figure(path, cases, model, net, threads):
         out.append('<polyline fill="none" stroke-dasharray="2 4" '
                    f'stroke="{colour}" points="'
                    + " ".join(at(k, t) for k, t in wire) + '"/>')
-        x, y = at(ks[-1], whole[-1]).split(",")
-        out.append(f'<text x="{float(x) + 6:.0f}" y="{float(y) + 4:.0f}" '
-                   f'fill="{colour}">{c.n:.2g} points</text>')
+        x, y = at(ks[4], whole[4]).split(",")
+        out.append(f'<text x="{float(x) + 4:.0f}" y="{float(y) - 8:.0f}" '
+                   f'fill="{colour}">{c.n:.2g} points x {c.d}</text>')
     out.append("</svg>")
     with open(path, "w") as f:
         f.write("\n".join(out) + "\n")

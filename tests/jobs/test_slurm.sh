@@ -83,12 +83,13 @@ same_values() {
 
 for launcher in srun mpirun; do
     submit correct.sbatch \
-        "INPUT=in.h5ad,OUTPUT=$launcher.h5ad,LAUNCHER=$launcher"
+        "INPUT=in.h5ad,OUTPUT=$launcher.h5ad,LAUNCHER=$launcher" \
+        --cpus-per-task=2
     check "correct.sbatch with $launcher completes" ends COMPLETED 60
     check "$launcher writes what one process writes" \
         same_values one.h5ad "$launcher.h5ad"
     check "the log names job, ranks and version" \
-        grep -q "^job $job: 2 ranks x 1 threads" "out-$job"
+        grep -q "^job $job: 2 ranks x 2 threads" "out-$job"
 done
 
 submit correct.sbatch "INPUT=missing.h5ad,OUTPUT=no.h5ad"
