@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/kernel/cpu.h"
 #include "balans/par/agree.h"
 #include "balans/par/sum.h"
@@ -132,6 +133,7 @@ static void add_tile(const work *w, bal_size t, int thread)
     bal_fixed *sum = w->sum + thread * w->most_pairs * BLOCK;
     add_fn *add = add_now();
 
+    bal_alive();
     bal_tile_standardise(w->x->at + tile->first * d, tile->m, w->s, w->unit,
                          points);
     for (bal_size q = 0; q < w->pairs; q++) {

@@ -8,6 +8,7 @@
 
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/kernel/spmm.h"
 #include "balans/par/agree.h"
 
@@ -195,9 +196,11 @@ static void sum_block(const bal_panel *p, bal_size from, bal_size end,
         memset(limbs(p, l), 0, (size_t)(2 * p->width) * sizeof *p->sum);
         p->cursor[l] = entry_at(&p->a->row[l], start);
     }
-    for (bal_size t = tiles.from; t < tiles.to; t++)
+    for (bal_size t = tiles.from; t < tiles.to; t++) {
         for (bal_size l = from; l < end; l++)
             sum_entries(p, l, tile_start(p->layout, t + 1), partial);
+        bal_alive();
+    }
 }
 
 /* Rows from .. end - 1, so many at a time that their sums stay in a cache while
@@ -290,6 +293,7 @@ static void hand_run(const bal_panel *p, bal_run tiles, const bal_handing *h,
         cursor[l] = entry_at(&p->a->row[l], tile_start(p->layout, tiles.from));
     for (bal_size t = tiles.from; t < tiles.to; t++) {
         const bal_tile *tile = &p->layout->tile[t];
+        bal_alive();
         memset(point, 0, (size_t)(tile->m * (h->columns + 1)) * sizeof *point);
         for (bal_size l = 0; l < m; l++) {
             prefetch_ahead(p, l, cursor);

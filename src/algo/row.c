@@ -29,6 +29,7 @@
 #include <string.h>
 
 #include "balans/base/fault.h"
+#include "balans/base/watch.h"
 #include "balans/kernel/affinity.h"
 #include "balans/kernel/distance.h"
 #include "row_internal.h"
@@ -147,6 +148,7 @@ static void scan_run(bal_rows *r, bal_row_scratch *s, int w, bal_size from, bal_
             current = lb;
         }
         scan_tile(r, s, w, t);
+        bal_alive();
     }
     if (current >= 0) {
 #pragma omp critical(bal_rows_lists)

@@ -11,6 +11,7 @@
 #include "balans/algo/standardise.h"
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/kernel/project.h"
 #include "balans/linalg/pca.h"
 #include "balans/par/agree.h"
@@ -163,6 +164,7 @@ static float set_tile(const work *w, bal_tiles *z, bal_size t, int thread)
     float *block = bal_tiles_block(z, t);
     float most = 0;
 
+    bal_alive();
     bal_tile_standardise(w->x->at + tile->first * d, tile->m, &w->view, w->unit,
                          points);
     if (w->packed == NULL)

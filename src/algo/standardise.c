@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/par/agree.h"
 #include "balans/par/sum.h"
 
@@ -101,6 +102,7 @@ static void add_tile(work *w, bal_size t, int thread, sums_fn *take,
     double *part = w->part + thread * s->d;
     bal_fixed *sum = w->sum + thread * s->d;
 
+    bal_alive();
     take(rows(w->x, tile), tile->m, s, part);
     for (bal_size f = 0; f < s->d; f++)
         if (isfinite(part[f]))

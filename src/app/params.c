@@ -112,6 +112,11 @@ const bal_option bal_params_table[] = {
      .preset = "auto", .choice = solvers, .result = true, .operand = "HOW",
      .meaning = "who finds the principal components; auto is scalapack above "
                 "4096 features"},
+    {.name = "stall-timeout", .kind = BAL_OPTION_INT,
+     .at = AT(stall_timeout), .preset = "600", .low = 0, .high = INT32_MAX,
+     .operand = "SEC", .unit = "seconds",
+     .meaning = "end with an error when a rank has made no progress for so "
+                "long; 0 is never"},
     {.name = "report", .kind = BAL_OPTION_TEXT, .at = AT(report),
      .operand = "FILE.json",
      .meaning = "write a machine-readable report of the run"},

@@ -1,6 +1,7 @@
 #include "balans/app/params.h"
 #include "balans/app/pipeline.h"
 #include "balans/base/log.h"
+#include "balans/base/watch.h"
 #include "balans/cli/args.h"
 #include "balans/cli/command.h"
 #include "balans/cli/machine.h"
@@ -28,6 +29,7 @@ static bal_verdict run(bal_comm *c, int argc, char *const *argv)
     BAL_TRY(bal_agree(c, bal_params_check(&p)));
     bal_log_init(level_of(&p), c->rank);
     bal_machine_say();
+    BAL_TRY(bal_agree(c, bal_watch_start((double)p.stall_timeout, c->rank)));
     BAL_TRY(bal_correct_file(c, &p));
 done:
     bal_params_destroy(&p);

@@ -7,6 +7,7 @@
 #include "balans/base/fault.h"
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/cli/args.h"
 #include "balans/cli/command.h"
 #include "balans/cli/help.h"
@@ -121,5 +122,6 @@ int main(int argc, char **argv)
         bal_debug("%lld bytes were not given back", (long long)bal_mem_held());
     bal_comm_finish(&c);
     MPI_Finalize();
+    bal_watch_stop();
     return bal_status_exit_code(st.code);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/io/h5.h"
 
 enum { TEXTS = 1 << 15 }; /* strings in memory at a time */
@@ -46,6 +47,7 @@ bal_status bal_h5_read(hid_t dataset, hid_t type, bal_gidx first,
         bal_status st = read_block(dataset, type, first + i, now, at);
         if (bal_failed(st))
             return st;
+        bal_alive();
     }
     return BAL_OK;
 }

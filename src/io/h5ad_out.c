@@ -10,6 +10,7 @@
 
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/io/reserve.h"
 #include "balans/par/agree.h"
 #include "h5ad_internal.h"
@@ -252,6 +253,8 @@ bal_verdict bal_h5ad_out_create(bal_comm *c, const char *path,
     *out = NULL;
     bal_h5_init();
     BAL_TRY(bal_agree(c, prepare(c, path, plan->force, &o)));
+    /* The other ranks wait while rank 0 copies, at 10 MB/s or more. */
+    bal_watch_grant(100 * (double)estimate(plan));
     BAL_TRY(bal_agree(c, c->rank == 0 ? create_alone(o, plan) : BAL_OK));
     made = true;
     BAL_TRY(bal_agree(c, check_access(o)));
@@ -259,6 +262,7 @@ bal_verdict bal_h5ad_out_create(bal_comm *c, const char *path,
     *out = o;
     o = NULL;
 done:
+    bal_watch_grant(0);
     if (made && o != NULL && c->rank == 0)
         unlink(o->partial);
     if (o != NULL)

@@ -6,6 +6,7 @@
 
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/kernel/moments.h"
 #include "balans/linalg/eigh.h"
 #include "balans/linalg/grid.h"
@@ -249,8 +250,10 @@ bal_verdict bal_pca_solve(bal_comm *c, bal_pca *s, double *components,
 
     if (bal_failed(st))
         return st;
+    bal_watch_grant(10 * (double)s->d * (double)s->d * (double)s->d);
     st = s->spread ? solve_spread(c, s, components, variance)
                    : solve_whole(c, s, components, variance);
+    bal_watch_grant(0);
     if (!bal_failed(st))
         polish(s, components, variance);
     return st;

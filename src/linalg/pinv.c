@@ -10,6 +10,7 @@
 
 #include "balans/base/mem.h"
 #include "balans/base/text.h"
+#include "balans/base/watch.h"
 #include "balans/par/agree.h"
 
 /* These libraries have no C headers. */
@@ -252,7 +253,9 @@ bal_verdict bal_pinv_solve(bal_comm *c, bal_pinv *p, double rcond)
 
     BAL_TRY(bal_agree(c, allot(c, p, &s)));
     desk d = open_grid(c, p->grid);
+    bal_watch_grant(20 * (double)p->m * (double)p->m * (double)p->m);
     bal_status mine = decompose(d, p, &s);
+    bal_watch_grant(0);
     close_grid(d, p->grid);
     BAL_TRY(bal_agree(c, mine));
     bal_comm_bcast(c, p->value, p->m * (bal_size)sizeof *p->value, 0);

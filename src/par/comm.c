@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "balans/base/timer.h"
+#include "balans/base/watch.h"
 
 /* Most elements in one MPI call; larger arrays go in pieces. */
 enum { PIECE = 1 << 28 };
@@ -46,6 +47,7 @@ void bal_comm_enter(bal_comm *c, bal_phase phase)
     c->tally[c->phase].seconds += now - c->phase_since;
     c->phase = phase;
     c->phase_since = now;
+    bal_watch_name(bal_phase_name(phase));
 }
 
 const char *bal_phase_name(bal_phase phase)
@@ -63,11 +65,13 @@ void bal_comm_count(bal_comm *c, bal_size bytes)
 {
     c->tally[c->phase].calls++;
     c->tally[c->phase].bytes += bytes;
+    bal_alive();
 }
 
 void bal_comm_count_io(bal_comm *c, bal_size bytes)
 {
     c->tally[c->phase].io_bytes += bytes;
+    bal_alive();
 }
 
 static void allreduce(bal_comm *c, void *x, bal_size n, size_t size,

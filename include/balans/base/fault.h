@@ -14,7 +14,11 @@ extern const char *const bal_fault_points[];
 void bal_fault_set_rank(int rank);
 
 /** Fails with BAL_EIO when the environment has BAL_FAULT=POINT:RANK with this
- *  point and this rank; BAL_OK otherwise.  Local. */
+ *  point and this rank; BAL_OK otherwise.  Local.
+ *
+ *  BAL_FAULT=POINT:RANK:WAY[:N] does something else when the rank comes by for
+ *  the N-th time (1): `hang` waits for ever, `kill`, `term` and `usr1` raise
+ *  that signal. */
 bal_status bal_fault(const char *point);
 
 #endif

@@ -60,7 +60,8 @@ void bal_comm_enter(bal_comm *c, bal_phase phase);
 /** The word for a phase, such as "sample".  Local. */
 const char *bal_phase_name(bal_phase phase);
 
-/** Adds to the tally of the running phase.  Local. */
+/** Adds to the tally of the running phase; a sign of life (base/watch.h).
+ *  Local. */
 void bal_comm_count(bal_comm *c, bal_size bytes);
 void bal_comm_count_io(bal_comm *c, bal_size bytes);
 

@@ -1,0 +1,56 @@
+"""A run in which one rank hangs ends by itself.
+
+usage: test_stall.py PROGRAM LAUNCHER...
+
+Wherever a rank hangs, the job ends within a stated time with one line and a
+code other than zero, and there is no output under the final name.
+"""
+import pathlib
+import sys
+import tempfile
+import time
+
+from common import Tests
+
+t = Tests(sys.argv[1], sys.argv[2:])
+TIMEOUT, MOST = 2, 20
+
+
+def check_hang(folder, point, rank, ranks):
+    out = folder / "out.h5ad"
+    start = time.monotonic()
+    run = t.run("correct", folder / "in.h5ad", out, "--batch", "batch",
+                "--pca", 5, "-q", "--stall-timeout", TIMEOUT, ranks=ranks,
+                env={"BAL_FAULT": f"{point}:{rank}:hang"})
+    took = time.monotonic() - start
+    what = f"{point} on rank {rank} of {ranks}"
+    lines = [line for line in run.stderr.split("\n")
+             if line.startswith("balans: ")]
+    t.check(run.returncode not in (0, None), f"{what}: code {run.returncode}")
+    t.check(len(lines) == 1 and "stalled" in lines[0]
+            and "--stall-timeout" in lines[0], f"{what}: {run.stderr!r}")
+    t.check(took < MOST, f"{what}: took {took:.1f} s")
+    t.check(not out.exists(), f"{what}: there is an output")
+
+
+def check_quiet(folder):
+    """A timeout shorter than the run does no harm while it makes progress, and
+    none is needed."""
+    for timeout in (0, 1, 600):
+        t.works("correct", folder / "in.h5ad", folder / f"{timeout}.h5ad",
+                "--batch", "batch", "--pca", 5, "--stall-timeout", timeout,
+                ranks=2)
+
+
+with tempfile.TemporaryDirectory() as name:
+    where = pathlib.Path(name)
+    t.works("simulate", where / "in.h5ad", "--points", 2000, "--dims", 20,
+            "--batches", 4)
+    for spot in ("open", "space", "row", "write"):
+        check_hang(where, spot, 1, 3)
+    check_hang(where, "row", 0, 2)
+    check_hang(where, "correct", 0, 1)
+    t.fails(2, ["--stall-timeout"], "correct", where / "in.h5ad",
+            where / "x.h5ad", "--batch", "batch", "--stall-timeout", -1)
+    check_quiet(where)
+t.end()
