@@ -37,6 +37,9 @@
 #include "balans/par/agree.h"
 #include "sampler_internal.h"
 
+/* One rank's wish to stop, in a sum that counts failed ranks as well. */
+#define STOP_UNIT (INT64_C(1) << 32)
+
 bal_size bal_sample_memory(const bal_layout *l, int p,
                            const bal_row_params *rows,
                            const bal_sample_params *par, int w)
@@ -94,7 +97,7 @@ static bal_status make_room(bal_sampler *s, const bal_tiles *z,
     BAL_TRY(bal_alloc(&s->step, w, "rows in flight"));
     BAL_TRY(bal_alloc(&s->drawn, 2 * w + 1, "draws"));
     BAL_TRY(bal_alloc(&s->drawn_all, (2 * w + 1) * s->comm->size, "draws"));
-    BAL_TRY(bal_alloc(&s->count, 2 * rows_ahead + 2, "counts"));
+    BAL_TRY(bal_alloc(&s->count, 2 * rows_ahead + 3, "counts"));
     BAL_TRY(bal_alloc(&s->pos, w, "draws"));
     BAL_TRY(bal_alloc(&s->ticket, w, "draws"));
     BAL_TRY(bal_bits_create(&s->covered, m));
@@ -202,7 +205,8 @@ static bal_gidx draw_one(const bal_sampler *s, int w, int q, bal_size block,
     return s->layout->rank_first[s->comm->rank] + j;
 }
 
-/* Draws a point for each block in flight.  @return whether all ranks are well */
+/* Draws a point for each block in flight.  @return whether all ranks are well,
+ * and none wants to stop */
 static bool draw(bal_sampler *s, int w, bal_size first_block, bal_size t)
 {
     int width = 2 * w + 1;
@@ -211,9 +215,12 @@ static bool draw(bal_sampler *s, int w, bal_size first_block, bal_size t)
         s->drawn[2 * q] = s->cover[q].left;
         s->drawn[2 * q + 1] = s->cover[q].weighted ? s->cover[q].weight : 0;
     }
-    s->drawn[2 * w] = bal_failed(s->mine);
+    s->drawn[2 * w] = bal_failed(s->mine) +
+                      (bal_sampler_wish(s) == BAL_STOP) * STOP_UNIT;
     bal_comm_gather_i64(s->comm, s->drawn, width, s->drawn_all);
-    if (total_of(s, width, 2 * w) > 0)
+    int64_t signs = total_of(s, width, 2 * w);
+    s->stopping = signs >= STOP_UNIT;
+    if (signs > 0)
         return false;
     for (int q = 0; q < w; q++)
         s->pos[q] = draw_one(s, w, q, first_block + q, t);
@@ -323,7 +330,9 @@ static bool close_group(bal_sampler *s, int w, bool *stop)
         mark(s, i, rows);
     s->count[2 * rows] = bal_failed(s->mine);
     s->count[2 * rows + 1] = blocks_that_fit(s, rows);
-    bal_comm_sum_i64(s->comm, s->count, 2 * rows + 2);
+    s->count[2 * rows + 2] = bal_sampler_wish(s) == BAL_SAVE;
+    bal_comm_sum_i64(s->comm, s->count, 2 * rows + 3);
+    s->saving = s->count[2 * rows + 2] > 0;
     if (s->count[2 * rows] > 0)
         return false;
     s->w_fit = (int)(s->count[2 * rows + 1] / s->comm->size);
@@ -343,26 +352,56 @@ static bool close_group(bal_sampler *s, int w, bool *stop)
     return true;
 }
 
+/* Steps of a group of w blocks.  @return whether it is complete */
+static bool run_group(bal_sampler *s, int w)
+{
+    bool well = true;
+
+    for (int q = 0; q < w; q++)
+        bal_cover_reset(&s->cover[q]);
+    for (bal_size t = 0; t < s->par->block && well; t++)
+        well = step(s, w, s->block, t);
+    return well;
+}
+
+/* A group that takes longer than there is time is tried in halves next. */
+static void drop_group(bal_sampler *s, int w, bal_size rows_before)
+{
+    for (bal_size i = 0; i < w * s->par->block; i++)
+        bal_csr_row_finish(&s->ahead[i]);
+    s->report->rows = rows_before;
+    s->width = w > 1 ? w / 2 : 1;
+}
+
 /* Group after group of blocks, until the stopping rule holds. */
 static bal_verdict run_blocks(bal_sampler *s)
 {
-    bal_size block = 0;
+    bal_verdict st;
     bool stop = false, well = true;
-    int w = 1;
 
     while (!stop && well) {
-        for (int q = 0; q < w; q++)
-            bal_cover_reset(&s->cover[q]);
-        for (bal_size t = 0; t < s->par->block && well; t++)
-            well = step(s, w, block, t);
+        int w = s->width;
+        bal_size rows_before = s->report->rows;
+        well = run_group(s, w);
+        if (s->stopping)
+            drop_group(s, w, rows_before);
         well = well && close_group(s, w, &stop);
+        if (!well)
+            break;
         s->report->in_flight = w > s->report->in_flight ? w
                                                         : s->report->in_flight;
-        block += w;
+        s->block += w;
         w = 2 * w < s->w_fit ? 2 * w : s->w_fit;
-        w = w > 1 ? w : 1;
+        s->width = w > 1 ? w : 1;
+        if (s->saving && !stop)
+            BAL_TRY(bal_sampler_save(s, false));
     }
-    return bal_agree(s->comm, s->mine);
+    BAL_TRY(bal_agree(s->comm, s->mine));
+    if (s->stopping)
+        BAL_TRY(bal_sampler_save(s, true));
+    s->stage = BAL_SAMPLE_EXTEND;
+done:
+    return st;
 }
 
 /* Batches in which a landmark finds fewer than k other points. */
@@ -380,15 +419,22 @@ static bal_size count_small(const bal_layout *l, bal_neighbors neighbors)
 static bal_verdict run(bal_sampler *s)
 {
     bal_verdict st;
+    bool fresh = s->stage != BAL_SAMPLE_DONE;
 
-    BAL_TRY(run_blocks(s));
-    if (s->par->uncovered == BAL_EXTEND && !s->full)
+    if (s->stage == BAL_SAMPLE_BLOCKS)
+        BAL_TRY(run_blocks(s));
+    if (s->stage == BAL_SAMPLE_EXTEND && s->par->uncovered == BAL_EXTEND &&
+        !s->full)
         BAL_TRY(bal_sampler_extend(s));
-    int64_t entries = bal_csr_entries(s->a);
-    bal_comm_sum_i64(s->comm, &entries, 1);
-    s->report->entries = entries;
+    s->stage = BAL_SAMPLE_DONE;
+    int64_t sum[] = {bal_csr_entries(s->a), bal_sampler_wish(s) == BAL_STOP};
+    bal_comm_sum_i64(s->comm, sum, 2);
+    s->report->entries = sum[0];
     s->report->uncovered = s->layout->n - s->points;
     bal_progress_end();
+    st = bal_agree(s->comm, s->mine);
+    if (!bal_failed(st) && s->par->hook != NULL && (fresh || sum[1] > 0))
+        st = bal_sampler_save(s, sum[1] > 0);
 done:
     return st;
 }
@@ -407,6 +453,7 @@ bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_route *route,
         .route = route,
         .par = par,
         .report = report,
+        .width = 1,
     };
 
     *a = NULL;
@@ -420,6 +467,7 @@ bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_route *route,
     bal_comm_min_i64(c, &w, 1);
     s.w_most = (int)w;
     BAL_TRY(bal_agree(c, make_room(&s, z, rows)));
+    BAL_TRY(bal_sampler_restore(&s));
     BAL_TRY(run(&s));
     *a = s.a;
     s.a = NULL;
@@ -429,10 +477,4 @@ done:
     finish(&s);
     bal_mem_trim();
     return st;
-}
-
-void bal_sample_report_finish(bal_sample_report *r)
-{
-    bal_free(&r->curve_landmarks);
-    bal_free(&r->curve_covered);
 }

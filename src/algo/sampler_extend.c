@@ -110,9 +110,13 @@ static bool find_hits(bal_sampler *s, int w, uint64_t *hit)
                         sizeof j, by_index) != NULL)
                 hit[i] |= (uint64_t)1 << v;
     }
-    hit[w] = bal_failed(s->mine);
+    bal_wish wish = bal_sampler_wish(s);
+    hit[w] = (bal_failed(s->mine) ? 1U : 0U) | (wish == BAL_SAVE ? 2U : 0U) |
+             (wish == BAL_STOP ? 4U : 0U);
     bal_comm_or_u64(s->comm, hit, w + 1);
-    return hit[w] == 0;
+    s->saving = (hit[w] & 2) != 0;
+    s->stopping = (hit[w] & 4) != 0;
+    return (hit[w] & 1) == 0;
 }
 
 /* Accepts candidates in order.  @return how many */
@@ -137,6 +141,14 @@ static int accept(bal_sampler *s, int w, const uint64_t *hit, int64_t *fresh)
     return count;
 }
 
+/* Unless a rank has lost a row it should have kept. */
+static bal_verdict save_well(bal_sampler *s)
+{
+    bal_verdict st = bal_agree(s->comm, s->mine);
+
+    return bal_failed(st) ? st : bal_sampler_save(s, false);
+}
+
 bal_verdict bal_sampler_extend(bal_sampler *s)
 {
     bal_verdict st;
@@ -158,8 +170,14 @@ bal_verdict bal_sampler_extend(bal_sampler *s)
         else if (2 * accepted < count && w > 1)
             w /= 2;
         bal_sampler_progress(s);
+        if (s->stopping)
+            break;
+        if (s->saving)
+            BAL_TRY(save_well(s));
     }
     BAL_TRY(bal_agree(s->comm, s->mine));
+    if (s->stopping)
+        BAL_TRY(bal_sampler_save(s, true));
     bal_comm_sum_i64(s->comm, &fresh, 1);
     s->points += fresh;
     if (s->report->extended > 0)

@@ -20,7 +20,7 @@ typedef struct bal_sampler {
     bal_csr_row *step;   ///< [w_most] rows of one step
     int64_t *drawn;      ///< [2 w_most + 1] what this rank has to be drawn from
     int64_t *drawn_all;  ///< [size, 2 w_most + 1]
-    int64_t *count;      ///< [2 w_most block + 2] new points, new landmarks
+    int64_t *count;      ///< [2 w_most block + 3] new points, new landmarks
     bal_gidx *pos;       ///< [w_most]
     bal_ticket *ticket;  ///< [w_most]
     bal_bits covered;    ///< by any row kept so far
@@ -30,6 +30,11 @@ typedef struct bal_sampler {
     bal_size quiet;      ///< rows in succession that covered nothing new
     bal_size points;     ///< covered points, over all ranks
     bool full;           ///< max_landmarks is reached
+    bal_sample_stage stage;
+    bal_size block;      ///< complete blocks
+    int width;           ///< blocks of the next group
+    bool stopping;       ///< some rank wished it
+    bool saving;
     bal_csr *a;
     bal_sample_report *report;
     bal_status mine;     ///< this rank's first failure
@@ -38,6 +43,16 @@ typedef struct bal_sampler {
 /** Makes landmarks of points no landmark covers, until there are none.
  *  Collective. */
 bal_verdict bal_sampler_extend(bal_sampler *s);
+
+/** What this rank wishes.  Local. */
+bal_wish bal_sampler_wish(const bal_sampler *s);
+
+/** Hands the state to the hook.  Collective; fails with BAL_ESTOPPED or worse
+ *  when stopping. */
+bal_verdict bal_sampler_save(bal_sampler *s, bool stop);
+
+/** Goes on where the hook says, if it does.  Collective. */
+bal_verdict bal_sampler_restore(bal_sampler *s);
 
 /** Moves a row to A, as one more landmark; failures go to s->mine.  Local. */
 void bal_sampler_keep(bal_sampler *s, bal_csr_row *row);

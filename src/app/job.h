@@ -17,6 +17,20 @@
 #include "balans/par/comm.h"
 #include "balans/par/layout.h"
 
+/** When the state of the run was or is to be kept. */
+typedef struct bal_keeper {
+    double start;     ///< bal_now() at the start of the run ...
+    double saved;     ///< ... of the sampler, or after the latest checkpoint
+    double cost;      ///< seconds the latest checkpoint took
+    double asked;     ///< when the sampler asked last ...
+    double gap;       ///< ... and the longest time between
+    bool there;       ///< a checkpoint was there to go on from
+    int64_t pass;     ///< the running one
+    char *identity;   ///< lines that tell runs apart
+    bal_sample_state from; ///< where to go on
+    bal_sample_hook hook;
+} bal_keeper;
+
 typedef struct bal_job {
     bal_comm *comm;
     const bal_params *par;
@@ -35,7 +49,25 @@ typedef struct bal_job {
     bal_range range;      ///< of the input's features; with nystrom only
     bal_nystrom *nystrom; ///< what corrects in the last pass, or NULL
     bal_nystrom_report nystrom_report;
+    bal_keeper keeper; ///< with --checkpoint only
 } bal_job;
+
+/** Looks for a checkpoint and sees to it that signals stop the run; does nothing
+ *  without --checkpoint, as the following do.  Collective. */
+bal_verdict bal_job_keep_open(bal_job *j);
+
+/** Goes on where the checkpoint says, if there is one: the pass, X and Z.
+ *  Collective. */
+bal_verdict bal_job_keep_restore(bal_job *j, int64_t *pass);
+
+/** The sampler's hook for a pass, or NULL.  Local. */
+const bal_sample_hook *bal_job_keep_hook(bal_job *j, int64_t pass);
+
+/** Removes the checkpoint, since the output is there.  Collective. */
+void bal_job_keep_remove(bal_job *j);
+
+/** Local. */
+void bal_job_keep_finish(bal_job *j);
 
 /** Opens the input and lays its points out.  Collective. */
 bal_verdict bal_job_open(bal_job *j);

@@ -112,6 +112,20 @@ const bal_option bal_params_table[] = {
      .preset = "auto", .choice = solvers, .result = true, .operand = "HOW",
      .meaning = "who finds the principal components; auto is scalapack above "
                 "4096 features"},
+    {.name = "checkpoint", .kind = BAL_OPTION_TEXT, .at = AT(checkpoint),
+     .operand = "FILE",
+     .meaning = "keep the state of the run in this file, stop with exit code "
+                "75 on SIGUSR1, SIGTERM or near the time limit, and go on from "
+                "it when started again; removed when the output is complete"},
+    {.name = "checkpoint-every", .kind = BAL_OPTION_REAL,
+     .at = AT(checkpoint_every), .preset = "30", .low = 0, .high = 1e9,
+     .operand = "MIN", .unit = "minutes",
+     .meaning = "time between checkpoints"},
+    {.name = "time-limit", .kind = BAL_OPTION_REAL, .at = AT(time_limit),
+     .preset = "0", .low = 0, .high = 1e9, .operand = "MIN",
+     .unit = "minutes",
+     .meaning = "time the run has; stop with a checkpoint when it is nearly "
+                "over; 0 is no limit"},
     {.name = "stall-timeout", .kind = BAL_OPTION_INT,
      .at = AT(stall_timeout), .preset = "600", .low = 0, .high = INT32_MAX,
      .operand = "SEC", .unit = "seconds",
@@ -152,6 +166,9 @@ bal_status bal_params_check_rules(const bal_params *p)
     if (p->verbose && p->quiet)
         return BAL_FAIL(BAL_EUSAGE,
                         "cannot combine options '-v' and '-q'; choose one");
+    if (p->time_limit > 0 && p->checkpoint == NULL)
+        return BAL_FAIL(BAL_EUSAGE, "cannot stop for '--time-limit' without a "
+                                    "checkpoint; add '--checkpoint FILE'");
     if (p->gate != 0 && p->gate < 1)
         return BAL_FAIL(BAL_EUSAGE,
                         "cannot take '%.15g' for option '--gate': it must be 0 "
@@ -176,6 +193,12 @@ bal_status bal_params_check(const bal_params *p)
                         "cannot start without option '--batch'; name the "
                         "column of obs that holds the batches ('balans info' "
                         "lists the columns)");
+    if (p->checkpoint != NULL && (strcmp(p->checkpoint, p->input) == 0 ||
+                                  strcmp(p->checkpoint, p->output) == 0))
+        return BAL_FAIL(BAL_EUSAGE,
+                        "cannot use '%s' for option '--checkpoint': it is the "
+                        "input or the output",
+                        p->checkpoint);
     return bal_params_check_rules(p);
 }
 

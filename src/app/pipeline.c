@@ -66,6 +66,7 @@ static bal_verdict sample(bal_job *j, int64_t pass)
         .seed = j->par->seed,
         .pass = (uint32_t)pass,
         .memory = j->memory,
+        .hook = bal_job_keep_hook(j, pass),
     };
     bal_verdict st;
 
@@ -158,10 +159,12 @@ done:
 static bal_verdict run_passes(bal_job *j)
 {
     bal_verdict st = {BAL_OK};
+    int64_t first = 1;
 
     if (j->par->estimator == BAL_NYSTROM)
         BAL_TRY(bal_range_find(j->comm, j->x, &j->range));
-    for (int64_t pass = 1; pass <= j->par->passes; pass++) {
+    BAL_TRY(bal_job_keep_restore(j, &first));
+    for (int64_t pass = first; pass <= j->par->passes; pass++) {
         bool last = pass == j->par->passes;
         if (j->par->passes > 1)
             bal_info("pass %lld of %lld", (long long)pass,
@@ -190,6 +193,7 @@ static bal_verdict run(bal_job *j)
         BAL_TRY(bal_job_dry_run(j));
         goto done;
     }
+    BAL_TRY(bal_job_keep_open(j));
     BAL_TRY(bal_job_read(j));
     BAL_TRY(build_space(j));
     BAL_TRY(run_passes(j));
@@ -200,6 +204,7 @@ static bal_verdict run(bal_job *j)
         bal_job_provenance(j, bal_record_node(record, "result"));
         BAL_TRY(bal_report_write(j->comm, j->par->report, record));
     }
+    bal_job_keep_remove(j);
 done:
     bal_record_destroy(&record);
     return st;
@@ -207,6 +212,7 @@ done:
 
 static void finish(bal_job *j)
 {
+    bal_job_keep_finish(j);
     bal_h5ad_close(&j->file);
     bal_labels_destroy(&j->labels);
     bal_route_destroy(&j->route);

@@ -15,6 +15,7 @@ static const char *const names[BAL_STATUS_COUNT] = {
     [BAL_ERANGE] = "out of range",
     [BAL_ENUMERIC] = "numeric error",
     [BAL_EINTERNAL] = "internal error",
+    [BAL_ESTOPPED] = "stopped",
 };
 
 const char *bal_status_name(bal_status st)
@@ -24,8 +25,12 @@ const char *bal_status_name(bal_status st)
 
 int bal_status_exit_code(bal_status st)
 {
+    enum { TRY_AGAIN = 75 }; /* EX_TEMPFAIL of sysexits.h */
+
     if (st == BAL_OK)
         return 0;
+    if (st == BAL_ESTOPPED)
+        return TRY_AGAIN;
     return st == BAL_EUSAGE ? 2 : 1;
 }
 

@@ -57,11 +57,12 @@ static void give_up(void)
 {
     char line[256];
     const char *what = atomic_load_explicit(&name, memory_order_relaxed);
-    int len = snprintf(line, sizeof line,
-                       "balans: stalled on rank %d: no progress for %.15g s in "
-                       "phase '%s'; a host or a link may be lost, or "
-                       "--stall-timeout is too short\n",
-                       watch.rank, watch.seconds, what != NULL ? what : "start");
+    int len =
+        snprintf(line, sizeof line,
+                 "balans: stalled on rank %d: no progress for %.15g s in "
+                 "phase '%s'; a host or a link may be lost, or "
+                 "--stall-timeout is too short\n",
+                 watch.rank, watch.seconds, what != NULL ? what : "start");
     ssize_t written = write(STDERR_FILENO, line, (size_t)len);
 
     (void)written;
@@ -131,8 +132,10 @@ bal_status bal_watch_start(double seconds, int rank)
     watch.running = error == 0;
     if (error == 0)
         return BAL_OK;
-    return BAL_FAIL(BAL_ENOMEM, "cannot start the thread for --stall-timeout: "
-                                "%s", strerror(error));
+    return BAL_FAIL(BAL_ENOMEM,
+                    "cannot start the thread for --stall-timeout: "
+                    "%s",
+                    strerror(error));
 }
 
 void bal_watch_stop(void)

@@ -35,7 +35,7 @@ void bal_help_program(FILE *stream)
         fprintf(stream, "  %-10s%s\n", (*c)->name, (*c)->meaning);
     fputs("\n'balans COMMAND --help' explains a command; 'balans --version' "
           "says which one\nthis is.  Exit codes: 0 done, 1 failed, 2 wrong "
-          "usage.\n",
+          "usage, 75 stopped with a\ncheckpoint.\n",
           stream);
 }
 

@@ -44,7 +44,14 @@ typedef struct bal_sample_params {
     uint32_t pass;          ///< 1, 2, ...: landmarks are drawn afresh in each
     int most_in_flight;     ///< limit on W; 0 = BAL_ROWS_MOST
     bal_size memory;        ///< bytes of work space of this rank
+    const struct bal_sample_hook *hook; ///< NULL = run to the end
 } bal_sample_params;
+
+typedef enum bal_sample_stage {
+    BAL_SAMPLE_BLOCKS = 0, ///< blocks are drawn
+    BAL_SAMPLE_EXTEND,     ///< uncovered points become landmarks
+    BAL_SAMPLE_DONE,       ///< A is complete
+} bal_sample_stage;
 
 /** What happened; the same on every rank. */
 typedef struct bal_sample_report {
@@ -62,6 +69,36 @@ typedef struct bal_sample_report {
     int64_t *curve_covered;   ///< ... and points covered by then
 } bal_sample_report;
 
+/** Where the sampler stands between groups of rows: all it needs to go on.
+ *  Which points are covered follows from A. */
+typedef struct bal_sample_state {
+    bal_sample_stage stage;
+    bal_size block; ///< blocks that are complete
+    bal_size width; ///< blocks to take next, a hint
+    bal_size quiet; ///< rows in succession that covered nothing new
+    bool full;      ///< max_landmarks is reached
+    bal_csr *a;     ///< the rows so far
+    bal_sample_report report;
+} bal_sample_state;
+
+typedef enum bal_wish { BAL_GO_ON = 0, BAL_SAVE, BAL_STOP } bal_wish;
+
+/** How the sampler is stopped, saved, and made to go on, by somebody who knows
+ *  about signals, clocks and files.  One rank's wish is enough; the ranks learn
+ *  of it by collectives they call anyway: of BAL_STOP at the next step, whose
+ *  group is dropped, of BAL_SAVE at the end of a group. */
+typedef struct bal_sample_hook {
+    void *arg;
+    bal_wish (*wish)(void *arg); ///< local
+    /** Collective: keeps the state.  With `stop` it fails in any case. */
+    bal_verdict (*save)(void *arg, const bal_sample_state *state, bool stop);
+    /** Where to go on, NULL = at the start; its arrays are taken over. */
+    bal_sample_state *from;
+} bal_sample_hook;
+
+/** Frees what a state owns.  Local. */
+void bal_sample_state_finish(bal_sample_state *s);
+
 /** Frees the report's arrays.  Local. */
 void bal_sample_report_finish(bal_sample_report *r);
 
@@ -74,7 +111,7 @@ void bal_sample_report_finish(bal_sample_report *r);
  * @param[out] a       rows in canonical order, owned by the caller
  * @param[out] report  finished by the caller
  * Fails with BAL_ENOMEM; with BAL_EUSAGE when `memory` does not suffice for one
- * landmark.
+ * landmark; with what the hook fails with.
  */
 bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_route *route,
                        const bal_row_params *rows,

@@ -45,6 +45,9 @@ typedef struct bal_params {
     int64_t memory_per_rank; ///< bytes; 0 = auto = 1 GiB
     int64_t threads;         ///< 0 = OMP_NUM_THREADS, else 1
     int pca_solver;          ///< bal_pca_solver
+    char *checkpoint;        ///< NULL = none
+    double checkpoint_every; ///< minutes
+    double time_limit;       ///< minutes; 0 = none
     int64_t stall_timeout;   ///< seconds; 0 = never
     char *report;            ///< NULL = none
     bool dry_run;

@@ -30,6 +30,7 @@ typedef enum bal_status {
     BAL_ERANGE,    ///< a size does not fit the type it has to go into
     BAL_ENUMERIC,  ///< a computation left the finite numbers
     BAL_EINTERNAL, ///< a bug in this program
+    BAL_ESTOPPED,  ///< stopped with a checkpoint: exit code 75
     BAL_STATUS_COUNT
 } bal_status;
 
@@ -50,7 +51,7 @@ typedef struct bal_error {
 /** The word for a status in messages, such as "input error".  Local. */
 const char *bal_status_name(bal_status st);
 
-/** The process exit code that goes with a status: 0, 1 or 2.  Local. */
+/** The process exit code that goes with a status: 0, 1, 2 or 75.  Local. */
 int bal_status_exit_code(bal_status st);
 
 /** Records a sentence for `st`, unless one is recorded already, and returns

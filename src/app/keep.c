@@ -1,0 +1,268 @@
+/* Stop in time, and go on.
+ *
+ * The sampler asks at each step what is wished. A signal only sets a flag, and
+ * rank 0 looks at the clock: a checkpoint is due every --checkpoint-every
+ * minutes, and the run stops when what is left of --time-limit is less than 5 %
+ * or than twice a step and a checkpoint. A checkpoint that is due but cannot be
+ * written is worth a warning; one to stop with, a failure.
+ *
+ * A later pass works on X and Z that earlier ones have moved, so they are kept
+ * as well. All else follows from the input. */
+#define _POSIX_C_SOURCE 200809L
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "balans/app/version.h"
+#include "balans/base/log.h"
+#include "balans/base/mem.h"
+#include "balans/base/timer.h"
+#include "balans/io/checkpoint.h"
+#include "balans/par/agree.h"
+#include "job.h"
+
+static volatile sig_atomic_t told_to_stop;
+
+static void note_signal(int number)
+{
+    (void)number;
+    told_to_stop = 1;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction act = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
+
+    sigemptyset(&act.sa_mask);
+    sigaction(SIGTERM, &act, NULL);
+    sigaction(SIGUSR1, &act, NULL);
+}
+
+/* ---- What tells runs apart ---- */
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ h >> 29;
+}
+
+static uint64_t hash_point(const bal_job *j, const bal_tile *tile, bal_lidx at)
+{
+    bal_size d = j->x->d;
+    const float *x = j->x->at + at * d;
+    uint64_t h = mix((uint64_t)j->route->row[at], (uint64_t)tile->batch);
+
+    for (bal_size f = 0; f < d; f++) {
+        uint32_t bits;
+        memcpy(&bits, &x[f], sizeof bits);
+        h = mix(h, bits);
+    }
+    return h;
+}
+
+/* Sums over points do not depend on how they are spread. */
+static uint64_t checksum(const bal_job *j)
+{
+    int64_t half[2] = {0, 0};
+
+    for (bal_size t = 0; t < j->layout->tiles; t++) {
+        const bal_tile *tile = &j->layout->tile[t];
+        for (int i = 0; i < tile->m; i++) {
+            uint64_t h = hash_point(j, tile, tile->first + i);
+            half[0] += (int64_t)(h & UINT32_MAX);
+            half[1] += (int64_t)(h >> 32);
+        }
+    }
+    bal_comm_sum_i64(j->comm, half, 2);
+    return ((uint64_t)half[1] << 32) + (uint64_t)half[0];
+}
+
+static size_t add_options(const bal_params *p, char *text, size_t at)
+{
+    char value[1024];
+
+    for (const bal_option *o = bal_params_table; o->name != NULL; o++)
+        if (o->result && at < BAL_IDENTITY_MOST)
+            at += (size_t)snprintf(text + at, BAL_IDENTITY_MOST - at,
+                                   "--%s %s\n", o->name,
+                                   bal_option_value(o, p, value, sizeof value));
+    return at;
+}
+
+static bal_verdict identify(bal_job *j)
+{
+    char *text;
+    size_t at = 0;
+    bal_status mine =
+        bal_alloc(&j->keeper.identity, BAL_IDENTITY_MOST, "the checkpoint");
+    bal_verdict st = bal_agree(j->comm, mine);
+    uint64_t sum;
+
+    if (bal_failed(st))
+        return st;
+    sum = checksum(j);
+    text = j->keeper.identity;
+    at = (size_t)snprintf(text, BAL_IDENTITY_MOST, "version %s\n",
+                          bal_version());
+    at = add_options(j->par, text, at);
+    if (at < BAL_IDENTITY_MOST)
+        snprintf(text + at, BAL_IDENTITY_MOST - at,
+                 "profiles of the input %lld\nfeatures of the input %lld\n"
+                 "batches of the input %lld\nchecksum of the input %016llx\n",
+                 (long long)j->info.n, (long long)j->info.d,
+                 (long long)j->labels->count, (unsigned long long)sum);
+    return st;
+}
+
+/* ---- When ---- */
+
+static bool is_nearly_over(const bal_keeper *k, double limit, double now)
+{
+    double reserve = 2 * (k->cost + k->gap);
+
+    reserve = reserve > 0.05 * limit ? reserve : 0.05 * limit;
+    return limit > 0 && now - k->start > limit - reserve;
+}
+
+static bal_wish wish(void *arg)
+{
+    bal_job *j = arg;
+    bal_keeper *k = &j->keeper;
+    double now = bal_now();
+
+    k->gap = now - k->asked > k->gap ? now - k->asked : k->gap;
+    k->asked = now;
+    if (told_to_stop)
+        return BAL_STOP;
+    if (j->comm->rank != 0)
+        return BAL_GO_ON;
+    if (is_nearly_over(k, 60 * j->par->time_limit, now))
+        return BAL_STOP;
+    return now - k->saved >= 60 * j->par->checkpoint_every ? BAL_SAVE
+                                                           : BAL_GO_ON;
+}
+
+/* ---- Saving ---- */
+
+static bal_verdict write_state(bal_job *j, const bal_sample_state *state)
+{
+    bal_verdict st;
+    bal_shard *z = NULL;
+    bal_checkpoint k = {
+        .identity = j->keeper.identity,
+        .pass = j->keeper.pass,
+        .sampler = *state,
+    };
+
+    if (k.pass > 1) {
+        BAL_TRY(
+            bal_agree(j->comm, bal_shard_create(j->layout, j->space->p, &z)));
+        bal_tiles_to_rows(j->space->z, z);
+        k.x = j->x;
+        k.z = z;
+    }
+    BAL_TRY(bal_checkpoint_write(j->comm, j->par->checkpoint, &k));
+done:
+    bal_shard_destroy(&z);
+    return st;
+}
+
+static bal_verdict save(void *arg, const bal_sample_state *state, bool stop)
+{
+    bal_job *j = arg;
+    bal_keeper *k = &j->keeper;
+    double start = bal_now();
+    bal_verdict st = write_state(j, state);
+
+    k->saved = k->asked = bal_now();
+    k->cost = k->saved - start;
+    if (bal_failed(st) && stop)
+        return st;
+    if (bal_failed(st)) {
+        bal_warn("%s", bal_error_get()->text);
+        bal_error_clear();
+    } else {
+        bal_debug("checkpoint of %lld landmarks: %.3f s",
+                  (long long)state->a->m, k->cost);
+    }
+    return bal_agree(
+        j->comm, stop
+                     ? BAL_FAIL(BAL_ESTOPPED,
+                                "the same command goes on from checkpoint '%s'",
+                                j->par->checkpoint)
+                     : BAL_OK);
+}
+
+/* ---- The phases' side ---- */
+
+bal_verdict bal_job_keep_open(bal_job *j)
+{
+    bal_keeper *k = &j->keeper;
+
+    k->start = j->comm->phase_since;
+    if (j->par->checkpoint == NULL)
+        return bal_agree(j->comm, BAL_OK);
+    catch_signals();
+    return bal_checkpoint_check(j->comm, j->par->checkpoint, &k->there);
+}
+
+bal_verdict bal_job_keep_restore(bal_job *j, int64_t *pass)
+{
+    bal_verdict st;
+    bal_keeper *k = &j->keeper;
+    bal_checkpoint from = {0};
+
+    if (j->par->checkpoint == NULL)
+        return bal_agree(j->comm, BAL_OK);
+    BAL_TRY(identify(j));
+    if (!k->there)
+        goto done;
+    from.identity = k->identity;
+    st = bal_checkpoint_read(j->comm, j->par->checkpoint, j->layout, &from);
+    k->from = from.sampler;
+    if (bal_failed(st))
+        goto done;
+    if (from.pass > 1) {
+        BAL_TRY(bal_agree(j->comm,
+                          bal_shard_create(j->layout, j->space->p, &j->z)));
+        BAL_TRY(
+            bal_checkpoint_read_moved(j->comm, j->par->checkpoint, j->x, j->z));
+        bal_tiles_from_rows(j->space->z, j->z);
+        bal_shard_destroy(&j->z);
+    }
+    k->hook.from = &k->from;
+    *pass = from.pass;
+    bal_info("going on from checkpoint '%s': pass %lld, %lld landmarks",
+             j->par->checkpoint, (long long)from.pass,
+             (long long)from.sampler.a->m);
+done:
+    return st;
+}
+
+const bal_sample_hook *bal_job_keep_hook(bal_job *j, int64_t pass)
+{
+    bal_keeper *k = &j->keeper;
+
+    if (j->par->checkpoint == NULL)
+        return NULL;
+    if (k->pass > 0) /* only the first pass of this run goes on */
+        k->hook.from = NULL;
+    k->pass = pass;
+    k->hook.arg = j;
+    k->hook.wish = wish;
+    k->hook.save = save;
+    k->saved = k->asked = bal_now();
+    return &k->hook;
+}
+
+void bal_job_keep_remove(bal_job *j)
+{
+    if (j->par->checkpoint != NULL)
+        bal_checkpoint_remove(j->comm, j->par->checkpoint);
+}
+
+void bal_job_keep_finish(bal_job *j)
+{
+    bal_sample_state_finish(&j->keeper.from);
+    bal_free(&j->keeper.identity);
+}

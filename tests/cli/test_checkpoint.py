@@ -1,0 +1,193 @@
+"""A run that is stopped or killed goes on with the same result.
+
+usage: test_checkpoint.py PROGRAM LAUNCHER...
+
+Runs are ended by SIGTERM, SIGUSR1 and SIGKILL at many steps of the sampler and
+after it, on 1 to 4 ranks, and started again on another number of ranks until
+they are done.  All of the output but uns/balans/run is that of an undisturbed
+run.
+"""
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from common import Tests, need_h5py
+
+need_h5py()
+import h5py  # noqa: E402
+import numpy  # noqa: E402
+
+t = Tests(sys.argv[1], sys.argv[2:])
+BASE = ["--batch", "batch", "--pca", 8, "--block", 10, "--save-affinity"]
+PASSES = ["--passes", 2]
+stops = 0  # runs that were ended on the way
+NYSTROM = ["--estimator", "nystrom"]
+
+
+def contents(path):
+    """Every dataset and attribute by name, but for what may differ."""
+    found = {}
+
+    def note(name, item):
+        if name.startswith("uns/balans/run"):
+            return
+        found[name] = {k: str(v) for k, v in item.attrs.items()}
+        if isinstance(item, h5py.Dataset):
+            found[name, "data"] = numpy.asarray(item[()]).tobytes() \
+                if item.dtype != object else str(item[()])
+
+    with h5py.File(path, "r") as f:
+        f.visititems(note)
+    return found
+
+
+def same(path, wanted, what):
+    if not t.check(path.exists(), f"{what}: no output"):
+        return
+    got = contents(path)
+    bad = [k for k in wanted.keys() | got.keys()
+           if wanted.get(k) != got.get(k)]
+    t.check(not bad, f"{what}: differs in {bad[:5]}")
+
+
+def command(folder, extra):
+    return ["correct", folder / "in.h5ad", folder / "out.h5ad", *BASE, *extra,
+            "--checkpoint", folder / "state.h5", "-q"]
+
+
+def clear(folder):
+    for name in ("out.h5ad", "out.h5ad.partial", "state.h5",
+                 "state.h5.partial"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def check_stop(folder, wanted, extra, way, point, count, ranks, then):
+    """A run ended by `way`, one more that goes on."""
+    global stops
+    what = f"{extra} {way} at {point} {count} on {ranks}, then {then}"
+    clear(folder)
+    every = ["--checkpoint-every", 0]
+    rank = count % ranks
+    run = t.run(*command(folder, extra), *every, ranks=ranks,
+                env={"BAL_FAULT": f"{point}:{rank}:{way}:{count}"})
+    if run.returncode == 0:
+        same(folder / "out.h5ad", wanted, f"{what}, not met")
+        return
+    stops += 1
+    t.check(not (folder / "out.h5ad").exists(), f"{what}: an output")
+    if way != "kill":
+        t.check(run.returncode == 75, f"{what}: code {run.returncode}")
+        t.check("state.h5" in run.stderr and run.stderr.count("\n") == 1,
+                f"{what}: {run.stderr!r}")
+        t.check((folder / "state.h5").exists(), f"{what}: no checkpoint")
+    again = t.run(*command(folder, extra), ranks=then)
+    t.check(again.returncode == 0,
+            f"{what}: code {again.returncode}, {again.stderr!r}")
+    same(folder / "out.h5ad", wanted, what)
+    left = [p.name for p in folder.iterdir() if "state" in p.name]
+    t.check(not left, f"{what}: left {left}")
+
+
+def check_signal_to_launcher(folder, wanted, number):
+    """Whatever the launcher makes of a signal, the same command goes on."""
+    clear(folder)
+    run = subprocess.Popen(
+        [*sys.argv[2:], "2", sys.argv[1],
+         *map(str, command(folder, PASSES)), "--checkpoint-every", "0"],
+        stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    while run.poll() is None and not (folder / "state.h5").exists():
+        time.sleep(0.001)
+    run.send_signal(number)
+    code = run.wait(timeout=60)
+    if not (folder / "out.h5ad").exists():
+        t.check(code != 0, f"{number}: code 0 without an output")
+        t.works(*command(folder, PASSES), ranks=3)
+    same(folder / "out.h5ad", wanted, f"signal {number}, code {code}")
+
+
+def check_many_stops(folder, wanted):
+    """Stopped again and again, on any number of ranks, it still gets there."""
+    clear(folder)
+    for turn in range(60):
+        ranks = turn % 4 + 1
+        run = t.run(*command(folder, PASSES), ranks=ranks,
+                    env={"BAL_FAULT": f"row:{turn % ranks}:usr1:"
+                                      f"{23 + 7 * (turn % 5)}"})
+        if run.returncode != 75:
+            break
+    t.check(run.returncode == 0 and turn > 2,
+            f"code {run.returncode} after {turn} stops: {run.stderr!r}")
+    same(folder / "out.h5ad", wanted, "many stops")
+
+
+def check_time_limit(folder, wanted):
+    clear(folder)
+    run = t.run(*command(folder, []), "--time-limit", 1e-5, ranks=2)
+    t.check(run.returncode == 75, f"time limit: code {run.returncode}")
+    run = t.run(*command(folder, []), "--time-limit", 60, ranks=3)
+    t.check(run.returncode == 0, f"time limit: {run.stderr!r}")
+    same(folder / "out.h5ad", wanted, "after a time limit")
+    t.fails(2, ["--checkpoint"], "correct", folder / "in.h5ad",
+            folder / "x.h5ad", "--batch", "batch", "--time-limit", 5)
+
+
+def check_refusals(folder):
+    clear(folder)
+    state = folder / "state.h5"
+    t.run(*command(folder, []), ranks=2, env={"BAL_FAULT": "row:1:term:30"})
+    kept = state.read_bytes()
+    for ranks in (1, 3):
+        t.fails(1, ["state.h5", "--seed 0", "--seed 7"],
+                *command(folder, ["--seed", 7]), ranks=ranks)
+        other = command(folder, [])
+        other[1] = folder / "other.h5ad"
+        t.fails(1, ["state.h5", "checksum"], *other, ranks=ranks)
+    t.check(state.read_bytes() == kept, "a refused checkpoint was touched")
+    for junk in (b"", b"nothing of the kind", kept[:len(kept) // 2]):
+        state.write_bytes(junk)
+        t.fails(1, ["state.h5"], *command(folder, []), ranks=2)
+    clear(folder)
+    wanted = folder / "in.h5ad"
+    t.fails(2, ["--checkpoint"], "correct", wanted, folder / "x.h5ad",
+            "--batch", "batch", "--checkpoint", wanted)
+    t.fails(1, ["no/such"], "correct", wanted, folder / "x.h5ad", "--batch",
+            "batch", "-q", "--checkpoint", folder / "no/such/state.h5")
+
+
+def undisturbed(folder, extra):
+    clear(folder)
+    t.works("correct", folder / "in.h5ad", folder / "out.h5ad", *BASE, *extra,
+            "-q")
+    return contents(folder / "out.h5ad")
+
+
+with tempfile.TemporaryDirectory() as name:
+    where = pathlib.Path(name)
+    for seed, file in enumerate(("in.h5ad", "other.h5ad")):
+        t.works("simulate", where / file, "--points", 1500, "--dims", 20,
+                "--batches", 4, "--seed", seed)
+    plain, twice, weighed = (undisturbed(where, e)
+                             for e in ([], PASSES, NYSTROM))
+    turn = 0
+    for way in ("term", "usr1", "kill"):
+        for count in (1, 11, 25, 40, 58, 66):
+            check_stop(where, plain, [], way, "row", count, turn % 4 + 1,
+                       (turn + 1 + turn // 4) % 4 + 1)
+            turn += 1
+    for ranks, then in ((1, 3), (3, 2)):
+        check_stop(where, plain, [], "kill", "correct", 1, ranks, then)
+        check_stop(where, plain, [], "kill", "write", 2, ranks, then)
+        check_stop(where, twice, PASSES, "kill", "row", 95, ranks, then)
+        check_stop(where, twice, PASSES, "term", "row", 118, ranks, then)
+        check_stop(where, twice, PASSES, "kill", "correct", 3, ranks, then)
+    check_stop(where, weighed, NYSTROM, "term", "row", 64, 2, 4)
+    for number in (signal.SIGUSR1, signal.SIGTERM):
+        check_signal_to_launcher(where, twice, number)
+    t.check(stops > 20, f"only {stops} runs were stopped")
+    check_many_stops(where, twice)
+    check_time_limit(where, plain)
+    check_refusals(where)
+t.end()
