@@ -13,7 +13,7 @@ needs_tests=(python3 python3-anndata python3-h5py)
 # Tests that need these are skipped without them.
 # shellcheck disable=SC2034
 needs_some_tests=(slurmctld slurmd slurm-client munge iproute2 util-linux
-                  shellcheck)
+                  shellcheck python3-jsonschema)
 
 say() { printf '== %s\n' "$*"; }
 

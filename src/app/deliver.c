@@ -5,6 +5,7 @@
 
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
+#include "balans/data/checksum.h"
 #include "balans/par/agree.h"
 #include "job.h"
 
@@ -229,6 +230,7 @@ bal_verdict bal_job_write(bal_job *j)
     bal_record *uns = NULL, *run = NULL;
 
     bal_comm_enter(j->comm, BAL_PHASE_WRITE);
+    j->checksum_x = bal_checksum_rows(j->comm, j->route, j->x);
     uns = bal_record_create();
     bal_job_provenance(j, uns);
     BAL_TRY(bal_agree(j->comm, bal_record_status(uns)));

@@ -5,6 +5,7 @@
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/base/text.h"
+#include "balans/data/checksum.h"
 #include "balans/par/agree.h"
 #include "job.h"
 
@@ -131,6 +132,7 @@ bal_verdict bal_job_read(bal_job *j)
     BAL_TRY(bal_agree(j->comm, mine));
     BAL_TRY(read_panels(j, rows));
     bal_progress_end();
+    j->checksum = bal_checksum_rows(j->comm, j->route, j->x);
 done:
     bal_free(&rows);
     return st;

@@ -42,6 +42,8 @@ typedef struct bal_job {
     bal_layout *layout;
     bal_route *route;
     bal_shard *x;         ///< profiles; corrected in place
+    uint64_t checksum;    ///< of the profiles as read ...
+    uint64_t checksum_x;  ///< ... and as corrected
     bal_space *space;
     bal_shard *z;         ///< corrected coordinates, where PCA was used
     bal_csr *a;           ///< of the last pass

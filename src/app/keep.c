@@ -17,6 +17,7 @@
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/base/timer.h"
+#include "balans/data/checksum.h"
 #include "balans/io/checkpoint.h"
 #include "balans/par/agree.h"
 #include "job.h"
@@ -40,43 +41,6 @@ static void catch_signals(void)
 
 /* ---- What tells runs apart ---- */
 
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-    h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
-    return h ^ h >> 29;
-}
-
-static uint64_t hash_point(const bal_job *j, const bal_tile *tile, bal_lidx at)
-{
-    bal_size d = j->x->d;
-    const float *x = j->x->at + at * d;
-    uint64_t h = mix((uint64_t)j->route->row[at], (uint64_t)tile->batch);
-
-    for (bal_size f = 0; f < d; f++) {
-        uint32_t bits;
-        memcpy(&bits, &x[f], sizeof bits);
-        h = mix(h, bits);
-    }
-    return h;
-}
-
-/* Sums over points do not depend on how they are spread. */
-static uint64_t checksum(const bal_job *j)
-{
-    int64_t half[2] = {0, 0};
-
-    for (bal_size t = 0; t < j->layout->tiles; t++) {
-        const bal_tile *tile = &j->layout->tile[t];
-        for (int i = 0; i < tile->m; i++) {
-            uint64_t h = hash_point(j, tile, tile->first + i);
-            half[0] += (int64_t)(h & UINT32_MAX);
-            half[1] += (int64_t)(h >> 32);
-        }
-    }
-    bal_comm_sum_i64(j->comm, half, 2);
-    return ((uint64_t)half[1] << 32) + (uint64_t)half[0];
-}
-
 static size_t add_options(const bal_params *p, char *text, size_t at)
 {
     char value[1024];
@@ -96,11 +60,10 @@ static bal_verdict identify(bal_job *j)
     bal_status mine =
         bal_alloc(&j->keeper.identity, BAL_IDENTITY_MOST, "the checkpoint");
     bal_verdict st = bal_agree(j->comm, mine);
-    uint64_t sum;
 
     if (bal_failed(st))
         return st;
-    sum = checksum(j);
+    uint64_t batches = bal_checksum_batches(j->comm, j->route);
     text = j->keeper.identity;
     at = (size_t)snprintf(text, BAL_IDENTITY_MOST, "version %s\n",
                           bal_version());
@@ -108,9 +71,10 @@ static bal_verdict identify(bal_job *j)
     if (at < BAL_IDENTITY_MOST)
         snprintf(text + at, BAL_IDENTITY_MOST - at,
                  "profiles of the input %lld\nfeatures of the input %lld\n"
-                 "batches of the input %lld\nchecksum of the input %016llx\n",
+                 "checksum of the input %016llx\n"
+                 "checksum of the batches %016llx\n",
                  (long long)j->info.n, (long long)j->info.d,
-                 (long long)j->labels->count, (unsigned long long)sum);
+                 (unsigned long long)j->checksum, (unsigned long long)batches);
     return st;
 }
 

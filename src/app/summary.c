@@ -24,6 +24,14 @@ static const char *base_name(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
+static void record_sum(bal_record *r, const char *key, uint64_t sum)
+{
+    char text[20];
+
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
+    bal_record_text(r, key, text);
+}
+
 static void record_input(const bal_job *j, bal_record *r)
 {
     bal_record_text(r, "name", base_name(j->par->input));
@@ -31,6 +39,7 @@ static void record_input(const bal_job *j, bal_record *r)
     bal_record_int(r, "profiles", j->info.n);
     bal_record_int(r, "features", j->info.d);
     bal_record_int(r, "batches", j->labels->count);
+    record_sum(r, "checksum", j->checksum);
 }
 
 static void record_components(const bal_space *s, bal_record *r)
@@ -48,12 +57,14 @@ void bal_job_provenance(const bal_job *j, bal_record *r)
 {
     bal_record_text(r, "version", bal_version());
     bal_record_text(r, "commit", bal_commit());
+    bal_record_text(r, "build", bal_build());
     bal_params_record(j->par, bal_record_node(r, "params"));
     record_input(j, bal_record_node(r, "input"));
     bal_record_int(r, "n_landmarks", j->report.landmarks);
     bal_record_int(r, "n_extended", j->report.extended);
     bal_record_int(r, "n_uncovered", j->report.uncovered);
     bal_record_int(r, "n_affinities", j->report.entries);
+    record_sum(r, "checksum", j->checksum_x);
     bal_record *scaling = bal_record_node(r, "scaling");
     bal_record_reals(scaling, "mean", j->space->mean, j->space->d);
     bal_record_reals(scaling, "sd", j->space->sd, j->space->d);
@@ -176,12 +187,65 @@ static void record_nystrom(const bal_nystrom_report *n, bal_record *r)
     bal_record_int(r, "fallbacks", n->fallbacks);
 }
 
-static void record_host(bal_record *r)
-{
-    char name[256] = "unknown";
+enum { HOST_WORDS = 8 }; /* of a host's name, as it travels */
 
-    (void)gethostname(name, sizeof name - 1);
-    bal_record_text(r, "host", name);
+/* How many ranks each host has, in the order of ranks. */
+static void record_hosts(const bal_job *j, const int64_t *name, bal_record *r)
+{
+    char host[8 * HOST_WORDS + 1] = "";
+
+    for (int k = 0; k < j->comm->size; k++) {
+        memcpy(host, name + (bal_size)k * HOST_WORDS, sizeof host - 1);
+        const bal_entry *e = bal_record_find(r, host);
+        bal_record_int(r, host, e != NULL ? e->integer + 1 : 1);
+    }
+}
+
+static int by_size(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Sorts the lengths. */
+static void record_lengths(int64_t *length, bal_size m, bal_record *r)
+{
+    int64_t sum = 0;
+
+    if (m == 0)
+        return;
+    qsort(length, (size_t)m, sizeof *length, by_size);
+    for (bal_size i = 0; i < m; i++)
+        sum += length[i];
+    bal_record_int(r, "min", length[0]);
+    bal_record_int(r, "median", length[m / 2]);
+    bal_record_real(r, "mean", (double)sum / (double)m);
+    bal_record_int(r, "max", length[m - 1]);
+}
+
+/* Hosts, and entries of the landmarks' rows.  Collective. */
+static void record_gathered(const bal_job *j, bal_record *r)
+{
+    bal_comm *c = j->comm;
+    int64_t *name = NULL, *length = NULL;
+    int64_t own[HOST_WORDS] = {0};
+    char host[8 * HOST_WORDS] = "unknown";
+    bal_status mine =
+        bal_alloc(&name, (bal_size)HOST_WORDS * c->size, "the report");
+
+    if (!bal_failed(mine))
+        mine = bal_alloc(&length, j->a->m, "the report");
+    if (!bal_failed(bal_agree(c, mine))) {
+        (void)gethostname(host, sizeof host - 1);
+        memcpy(own, host, sizeof own);
+        bal_comm_gather_i64(c, own, HOST_WORDS, name);
+        record_hosts(j, name, bal_record_node(r, "hosts"));
+        bal_csr_row_sizes(c, j->a, length);
+        record_lengths(length, j->a->m, bal_record_node(r, "row_lengths"));
+    }
+    bal_free(&name);
+    bal_free(&length);
 }
 
 bal_record *bal_job_run_record(bal_job *j)
@@ -197,7 +261,7 @@ bal_record *bal_job_run_record(bal_job *j)
         return NULL;
     bal_comm_gather_i64(c, mine, F_COUNT, all);
     r = bal_record_create();
-    record_host(r);
+    record_gathered(j, r);
     bal_record_int(r, "ranks", c->size);
     bal_record_int(r, "threads", j->threads);
     bal_record_int(r, "memory_per_rank", j->memory);

@@ -11,3 +11,8 @@ const char *bal_commit(void)
 {
     return BAL_COMMIT;
 }
+
+const char *bal_build(void)
+{
+    return BAL_BUILD;
+}

@@ -9,4 +9,7 @@ const char *bal_version(void);
  *  "unknown" outside a checkout.  Local. */
 const char *bal_commit(void);
 
+/** Compiler, kind of build and the builder's own flags.  Local. */
+const char *bal_build(void);
+
 #endif

@@ -1,0 +1,22 @@
+/**
+ * @file
+ * Checksums of what a run is given and gives: to tell data sets apart, not to
+ * withstand forgers.  They do not depend on the number of ranks.
+ */
+#ifndef BAL_DATA_CHECKSUM_H
+#define BAL_DATA_CHECKSUM_H
+
+#include <stdint.h>
+
+#include "balans/data/shard.h"
+#include "balans/par/comm.h"
+
+/** Of the rows of a matrix, their order and every bit of them, in float.
+ *  Collective. */
+uint64_t bal_checksum_rows(bal_comm *c, const bal_route *route,
+                           const bal_shard *s);
+
+/** Of which row is in which batch.  Collective. */
+uint64_t bal_checksum_batches(bal_comm *c, const bal_route *route);
+
+#endif

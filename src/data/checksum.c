@@ -1,0 +1,66 @@
+/* Each row is mixed with its number to 64 bits by multiplications and shifts;
+ * the halves are summed, which does not depend on the order of rows. */
+#include "balans/data/checksum.h"
+
+#include <string.h>
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ h >> 29;
+}
+
+static uint64_t mix_row(uint64_t h, const float *x, bal_size d)
+{
+    uint64_t pair;
+    uint32_t last;
+    bal_size f = 0;
+
+    for (; f + 1 < d; f += 2) {
+        memcpy(&pair, x + f, sizeof pair);
+        h = mix(h, pair);
+    }
+    if (f < d) {
+        memcpy(&last, x + f, sizeof last);
+        h = mix(h, last);
+    }
+    return h;
+}
+
+/* Halves as int64: no overflow below 2^31 rows a half of 2^32. */
+static void add(uint64_t h, int64_t half[2])
+{
+    half[0] += (int64_t)(h & UINT32_MAX);
+    half[1] += (int64_t)(h >> 32);
+}
+
+static uint64_t sum(bal_comm *c, int64_t half[2])
+{
+    bal_comm_sum_i64(c, half, 2);
+    return ((uint64_t)half[1] << 32) + (uint64_t)half[0];
+}
+
+uint64_t bal_checksum_rows(bal_comm *c, const bal_route *route,
+                           const bal_shard *s)
+{
+    int64_t half[2] = {0, 0};
+
+    for (bal_lidx i = 0; i < s->m; i++)
+        add(mix_row(mix((uint64_t)s->d, (uint64_t)route->row[i]),
+                    s->at + i * s->d, s->d),
+            half);
+    return sum(c, half);
+}
+
+uint64_t bal_checksum_batches(bal_comm *c, const bal_route *route)
+{
+    const bal_layout *l = route->layout;
+    int64_t half[2] = {0, 0};
+
+    for (bal_size t = 0; t < l->tiles; t++)
+        for (int i = 0; i < l->tile[t].m; i++)
+            add(mix((uint64_t)route->row[l->tile[t].first + i],
+                    (uint64_t)l->tile[t].batch),
+                half);
+    return sum(c, half);
+}

@@ -1,0 +1,92 @@
+"""The JSON report follows its schema, and says what happened.
+
+usage: test_report.py PROGRAM SOURCE_ROOT LAUNCHER...
+"""
+import json
+import pathlib
+import sys
+import tempfile
+
+from common import SKIP, Tests, need_h5py
+
+need_h5py()
+import h5py  # noqa: E402
+
+try:
+    import jsonschema
+except ImportError:
+    print("skipped: no jsonschema")
+    sys.exit(SKIP)
+
+t = Tests(sys.argv[1], sys.argv[3:])
+SCHEMA = json.loads((pathlib.Path(sys.argv[2]) /
+                     "docs/report-schema.json").read_text())
+RUNS = [[], ["--pca", 5, "--estimator", "nystrom"],
+        ["--uncovered", "keep", "--max-landmarks", 9], ["--pca", 4, "--passes",
+                                                        2]]
+
+
+def report_of(folder, options, ranks):
+    out, report = folder / "out.h5ad", folder / "run.json"
+    t.works("correct", folder / "in.h5ad", out, "--batch", "batch", "--force",
+            "-q", "--save-affinity", "--report", report, *options, ranks=ranks)
+    said = json.loads(report.read_text())
+    errors = list(jsonschema.Draft7Validator(SCHEMA).iter_errors(said))
+    t.check(not errors, f"{options} on {ranks}: {[e.message for e in errors]}")
+    return said
+
+
+def check_file(folder, said, what):
+    """What the file says, and what is in it."""
+    with h5py.File(folder / "out.h5ad", "r") as f:
+        own = f["uns/balans"]
+        lengths = own["affinity/indptr"][:]
+        lengths = sorted(lengths[1:] - lengths[:-1])
+        t.check(own["checksum"][()].decode() == said["result"]["checksum"],
+                f"{what}: checksums differ")
+        t.check(set(said) - {"result"} == set(own["run"]),
+                f"{what}: the file has {set(own['run'])}")
+    rows = said["row_lengths"]
+    t.check(rows["min"] == lengths[0] and rows["max"] == lengths[-1]
+            and rows["median"] == lengths[len(lengths) // 2]
+            and abs(rows["mean"] - sum(lengths) / len(lengths)) < 1e-9,
+            f"{what}: {rows}")
+
+
+def check_runs(folder):
+    sums = set()
+    for options in RUNS:
+        all_said = [report_of(folder, options, ranks) for ranks in (1, 3)]
+        check_file(folder, all_said[1], options)
+        t.check(all_said[0]["result"] == all_said[1]["result"],
+                f"{options}: the result depends on the ranks")
+        for said, ranks in zip(all_said, (1, 3)):
+            t.check(said["ranks"] == ranks
+                    and sum(said["hosts"].values()) == ranks,
+                    f"{options}: hosts {said['hosts']}")
+            curve = said["sampling"]["curve_landmarks"]
+            t.check(curve and curve[-1] == said["result"]["n_landmarks"],
+                    f"{options}: curve {curve[-3:]}")
+        sums.add(all_said[0]["result"]["checksum"])
+    t.check(len(sums) == len(RUNS), "results have equal checksums")
+
+
+def check_schema(said):
+    """The schema does object."""
+    validator = jsonschema.Draft7Validator(SCHEMA)
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    for change in ({"ranks": 0}, {"more": 1}, {"hosts": {}},
+                   {"result": {**said["result"], "checksum": "x"}}):
+        t.check(not validator.is_valid({**said, **change}), f"{change} passed")
+    for key in set(said) - {"nystrom"}:
+        less = {k: v for k, v in said.items() if k != key}
+        t.check(not validator.is_valid(less), f"a report without {key} passed")
+
+
+with tempfile.TemporaryDirectory() as name:
+    where = pathlib.Path(name)
+    t.works("simulate", where / "in.h5ad", "--points", 900, "--dims", 12,
+            "--batches", 3)
+    check_runs(where)
+    check_schema(report_of(where, [], 2))
+t.end()
