@@ -12,6 +12,7 @@
 #include "balans/base/watch.h"
 #include "balans/io/checkpoint.h"
 #include "balans/io/h5.h"
+#include "balans/io/reserve.h"
 #include "balans/par/agree.h"
 #include "checkpoint_internal.h"
 
@@ -112,6 +113,23 @@ static bal_status set_numbers(const writer *w)
     return bal_h5_set_ints(w->file, "numbers", number, N_COUNT);
 }
 
+/* With some room for HDF5's own. */
+static bal_size estimate(const writer *w)
+{
+    enum { SPARE = 1 << 18 };
+    const bal_checkpoint *k = w->what;
+    const int64_t *last = w->block + (w->comm->size - 1) * B_COUNT;
+    bal_size n = k->sampler.a->layout->n, m = k->sampler.a->m;
+    bal_size moved =
+        (k->x != NULL ? k->x->d : 0) + (k->z != NULL ? k->z->d : 0);
+
+    return SPARE + 8 * (last[B_ENTRY] + last[B_ENTRIES]) +
+           8 * m * (w->comm->size + 1) + 16 * k->sampler.report.curve_count +
+           4 * n * moved;
+}
+
+/* Space is reserved, as HDF5 1.10 crashes when a disk is full while it closes;
+ * and again, because closing gives it back. */
 static bal_status create(writer *w)
 {
     bal_status st;
@@ -119,13 +137,14 @@ static bal_status create(writer *w)
     if (unlink(w->partial) != 0 && errno != ENOENT)
         return fail_system("replace", w->partial);
     BAL_TRY(bal_h5_open(w->partial, BAL_H5_CREATE, NULL, &w->file));
+    BAL_TRY(bal_reserve(w->partial, estimate(w)));
     BAL_TRY(bal_h5_set_text(w->file, "what", "checkpoint of balans correct"));
     BAL_TRY(bal_h5_set_text(w->file, "identity", w->what->identity));
     BAL_TRY(set_numbers(w));
     BAL_TRY(make_all(w));
 done:
     bal_h5_close(&w->file);
-    return st;
+    return bal_failed(st) ? st : bal_reserve(w->partial, estimate(w));
 }
 
 static bal_status sync_name(const char *path, int flags)
@@ -144,8 +163,10 @@ static bal_status sync_name(const char *path, int flags)
 static bal_status publish(const writer *w, const char *path)
 {
     char folder[NAME];
-    bal_status st = sync_name(w->partial, O_RDWR);
+    bal_status st = bal_reserve_release(w->partial);
 
+    if (!bal_failed(st))
+        st = sync_name(w->partial, O_RDWR);
     if (bal_failed(st))
         return st;
     if (rename(w->partial, path) != 0)
