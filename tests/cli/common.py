@@ -30,8 +30,10 @@ class Tests:
         self.checks = self.bad = 0
 
     def run(self, *args, ranks=1, env=None):
-        """A finished run; its return code is None if it did not end."""
-        command = [*self.launch, str(ranks), self.program, *map(str, args)]
+        """A finished run; its return code is None if it did not end.  One rank
+        is started without a launcher, as on a laptop."""
+        launch = [*self.launch, str(ranks)] if ranks > 1 else []
+        command = [*launch, self.program, *map(str, args)]
         try:
             return subprocess.run(command, capture_output=True, text=True,
                                   timeout=TIMEOUT, stdin=subprocess.DEVNULL,
