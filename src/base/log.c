@@ -20,11 +20,6 @@ void bal_log_init(bal_log_level level, int rank)
     last_progress = bal_now();
 }
 
-bal_log_level bal_log_get_level(void)
-{
-    return most;
-}
-
 void bal_progress_end(void)
 {
     if (line_open)

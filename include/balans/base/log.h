@@ -14,7 +14,6 @@ typedef enum bal_log_level {
 
 /** Sets the level and who speaks: only rank 0 prints.  Local. */
 void bal_log_init(bal_log_level level, int rank);
-bal_log_level bal_log_get_level(void);
 
 /** One line "balans: ..." on stderr of rank 0, if the level is high enough.
  *  Local.  Warnings are preceded by the word "warning". */
