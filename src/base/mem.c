@@ -111,6 +111,10 @@ static header *take_large(size_t bytes)
 
     if (raw == MAP_FAILED)
         return NULL;
+#ifdef MADV_HUGEPAGE
+    /* A wish: first touch of small pages is slower than what is done to them. */
+    (void)madvise(raw, bytes, MADV_HUGEPAGE);
+#endif
     header *h = raw; /* pages are aligned */
     h->origin = raw;
     h->mapped = bytes;
