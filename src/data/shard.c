@@ -62,13 +62,16 @@ done:
     return st;
 }
 
-/* Orders `count` records by owner: at[owner] counts records before it. */
+/* Orders `count` records by owner: at[owner] counts records before it. Those
+ * of rank `own` do not travel; -1: all do. */
 static void cumulate(const bal_layout *l, const bal_gidx *pos, bal_size count,
-                     bal_size *to, bal_size *at)
+                     int own, bal_size *to, bal_size *at)
 {
     memset(to, 0, (size_t)l->size * sizeof *to);
     for (bal_size i = 0; i < count; i++)
         to[bal_layout_owner(l, pos[i])]++;
+    if (own >= 0)
+        to[own] = 0;
     at[0] = 0;
     for (int r = 1; r < l->size; r++)
         at[r] = at[r - 1] + to[r - 1];
@@ -127,7 +130,7 @@ static bal_verdict send_rows(bal_comm *c, bal_route *r)
         bal_size from = i < r->m ? i : r->m;
         bal_size count = r->m - from < PIECE ? r->m - from : PIECE;
         place *send = p.send;
-        cumulate(r->layout, r->pos + from, count, p.to, p.at);
+        cumulate(r->layout, r->pos + from, count, -1, p.to, p.at);
         for (bal_size k = from; k < from + count; k++)
             send[p.at[bal_layout_owner(r->layout, r->pos[k])]++] =
                 (place){.pos = r->pos[k], .row = r->first + k};
@@ -184,37 +187,59 @@ void bal_route_destroy(bal_route **r)
     bal_free(r);
 }
 
-/* Both directions send two parcels in the same order: local indices, and rows
- * of d floats. */
+/* Where a point stands: the rank, and the local index there. */
+static bal_lidx find(const bal_layout *l, bal_gidx pos, int *owner)
+{
+    *owner = bal_layout_owner(l, pos);
+    return (bal_lidx)(pos - l->rank_first[*owner]);
+}
+
+/* Tells every owner which of its points the panel holds; rows follow, or come
+ * back, in the same order. */
+static bal_verdict send_index(bal_comm *c, const bal_route *r, bal_size first,
+                              bal_size count, parcel *index)
+{
+    bal_verdict st;
+    const bal_layout *l = r->layout;
+    int owner;
+
+    BAL_TRY(bal_agree(c, parcel_create(l, count, sizeof(bal_lidx), index)));
+    cumulate(l, r->pos + first, count, c->rank, index->to, index->at);
+    for (bal_size i = 0; i < count; i++) {
+        bal_lidx j = find(l, r->pos[first + i], &owner);
+        if (owner != c->rank)
+            ((bal_lidx *)index->send)[index->at[owner]++] = j;
+    }
+    BAL_TRY(bal_exchange(c, index->send, index->to, sizeof(bal_lidx),
+                         &index->recv, index->from));
+    cumulate(l, r->pos + first, count, c->rank, index->to, index->at);
+done:
+    return st;
+}
+
 bal_verdict bal_route_scatter(bal_comm *c, const bal_route *r, bal_size first,
                               bal_size count, const float *rows, bal_shard *s)
 {
     bal_verdict st;
     parcel index = {0}, value = {0};
-    const bal_layout *l = r->layout;
-    const bal_gidx *pos = r->pos + first;
     size_t bytes = (size_t)s->d * sizeof(float);
+    int owner;
 
-    bal_status mine = parcel_create(l, count, sizeof(bal_lidx), &index);
-    if (!bal_failed(mine))
-        mine = parcel_create(l, count, bytes, &value);
-    BAL_TRY(bal_agree(c, mine));
-    cumulate(l, pos, count, index.to, index.at);
+    BAL_TRY(send_index(c, r, first, count, &index));
+    BAL_TRY(bal_agree(c, parcel_create(r->layout, count, bytes, &value)));
     for (bal_size i = 0; i < count; i++) {
-        int owner = bal_layout_owner(l, pos[i]);
-        bal_size at = index.at[owner]++;
-        ((bal_lidx *)index.send)[at] = (bal_lidx)(pos[i] - l->rank_first[owner]);
-        memcpy((char *)value.send + (size_t)at * bytes, rows + i * s->d, bytes);
+        bal_lidx j = find(r->layout, r->pos[first + i], &owner);
+        float *to = owner == c->rank
+                        ? s->at + j * s->d
+                        : (float *)value.send + index.at[owner]++ * s->d;
+        memcpy(to, rows + i * s->d, bytes);
     }
-    BAL_TRY(bal_exchange(c, index.send, index.to, sizeof(bal_lidx), &index.recv,
-                         index.from));
     BAL_TRY(bal_exchange(c, value.send, index.to, bytes, &value.recv,
                          value.from));
     const bal_lidx *j = index.recv;
-    bal_size many = received(l, &index);
+    bal_size many = received(r->layout, &index);
     for (bal_size i = 0; i < many; i++)
-        memcpy(s->at + (bal_size)j[i] * s->d,
-               (char *)value.recv + (size_t)i * bytes, bytes);
+        memcpy(s->at + j[i] * s->d, (float *)value.recv + i * s->d, bytes);
 done:
     parcel_finish(&index);
     parcel_finish(&value);
@@ -226,31 +251,23 @@ bal_verdict bal_route_gather(bal_comm *c, const bal_route *r, bal_size first,
 {
     bal_verdict st;
     parcel index = {0}, value = {0};
-    const bal_layout *l = r->layout;
-    const bal_gidx *pos = r->pos + first;
     size_t bytes = (size_t)s->d * sizeof(float);
+    int owner;
 
-    BAL_TRY(bal_agree(c, parcel_create(l, count, sizeof(bal_lidx), &index)));
-    cumulate(l, pos, count, index.to, index.at);
-    for (bal_size i = 0; i < count; i++) {
-        int owner = bal_layout_owner(l, pos[i]);
-        ((bal_lidx *)index.send)[index.at[owner]++] =
-            (bal_lidx)(pos[i] - l->rank_first[owner]);
-    }
-    BAL_TRY(bal_exchange(c, index.send, index.to, sizeof(bal_lidx), &index.recv,
-                         index.from));
-    bal_size many = received(l, &index);
-    BAL_TRY(bal_agree(c, parcel_create(l, many, bytes, &value)));
-    const bal_lidx *j = index.recv;
+    BAL_TRY(send_index(c, r, first, count, &index));
+    bal_size many = received(r->layout, &index);
+    BAL_TRY(bal_agree(c, parcel_create(r->layout, many, bytes, &value)));
+    const bal_lidx *wanted = index.recv;
     for (bal_size i = 0; i < many; i++)
-        memcpy((char *)value.send + (size_t)i * bytes,
-               s->at + (bal_size)j[i] * s->d, bytes);
+        memcpy((float *)value.send + i * s->d, s->at + wanted[i] * s->d, bytes);
     BAL_TRY(bal_exchange(c, value.send, index.from, bytes, &value.recv,
                          value.from));
-    cumulate(l, pos, count, index.to, index.at);
     for (bal_size i = 0; i < count; i++) {
-        bal_size at = index.at[bal_layout_owner(l, pos[i])]++;
-        memcpy(rows + i * s->d, (char *)value.recv + (size_t)at * bytes, bytes);
+        bal_lidx j = find(r->layout, r->pos[first + i], &owner);
+        const float *from =
+            owner == c->rank ? s->at + j * s->d
+                             : (float *)value.recv + index.at[owner]++ * s->d;
+        memcpy(rows + i * s->d, from, bytes);
     }
 done:
     parcel_finish(&index);
