@@ -289,7 +289,19 @@ static bal_status open_array(bal_h5ad_out *o, const char *path)
     return st;
 }
 
-/* One collective transfer of `count` rows, or none. */
+/* Chunks that several ranks have rows of, and compression, want all ranks to act
+ * together. Rows of a contiguous array are one run of the file for each rank:
+ * going through the aggregators of a collective write only copies them. */
+static H5FD_mpio_xfer_t transfer_mode(hid_t array)
+{
+    hid_t dcpl = H5Dget_create_plist(array);
+    bool chunked = H5Pget_layout(dcpl) == H5D_CHUNKED;
+
+    H5Pclose(dcpl);
+    return chunked ? H5FD_MPIO_COLLECTIVE : H5FD_MPIO_INDEPENDENT;
+}
+
+/* One transfer of `count` rows, or none, by all ranks. */
 static bal_status transfer(const bal_h5ad_out *o, hid_t type, bal_gidx first,
                            bal_size count, const void *values)
 {
@@ -307,7 +319,7 @@ static bal_status transfer(const bal_h5ad_out *o, hid_t type, bal_gidx first,
         H5Sselect_none(file);
         H5Sselect_none(memory);
     }
-    H5Pset_dxpl_mpio(dxpl, H5FD_MPIO_COLLECTIVE);
+    H5Pset_dxpl_mpio(dxpl, transfer_mode(o->array));
     if (H5Dwrite(o->array, type, memory, file, dxpl, values) < 0)
         st = bal_h5_fail(BAL_EIO, "write", o->array);
     H5Sclose(memory);
