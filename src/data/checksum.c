@@ -1,8 +1,11 @@
-/* Each row is mixed with its number to 64 bits by multiplications and shifts;
- * the halves are summed, which does not depend on the order of rows. */
+/* Each row is mixed with its number to 64 bits by multiplications and shifts, in
+ * four chains that do not wait for each other; the halves are summed, which does
+ * not depend on the order of rows. */
 #include "balans/data/checksum.h"
 
 #include <string.h>
+
+enum { CHAINS = 4 }; /* of 64 bits: two numbers each */
 
 static uint64_t mix(uint64_t h, uint64_t v)
 {
@@ -12,17 +15,20 @@ static uint64_t mix(uint64_t h, uint64_t v)
 
 static uint64_t mix_row(uint64_t h, const float *x, bal_size d)
 {
-    uint64_t pair;
-    uint32_t last;
+    uint64_t chain[CHAINS] = {h, h + 1, h + 2, h + 3}, pair[CHAINS];
+    uint32_t one;
     bal_size f = 0;
 
-    for (; f + 1 < d; f += 2) {
-        memcpy(&pair, x + f, sizeof pair);
-        h = mix(h, pair);
+    for (; f + 2 * CHAINS <= d; f += 2 * CHAINS) {
+        memcpy(pair, x + f, sizeof pair);
+        for (int i = 0; i < CHAINS; i++)
+            chain[i] = mix(chain[i], pair[i]);
     }
-    if (f < d) {
-        memcpy(&last, x + f, sizeof last);
-        h = mix(h, last);
+    for (int i = 0; i < CHAINS; i++)
+        h = mix(h, chain[i]);
+    for (; f < d; f++) {
+        memcpy(&one, x + f, sizeof one);
+        h = mix(h, one);
     }
     return h;
 }

@@ -64,13 +64,26 @@ static bal_status not_finite(const bal_h5ad *f, bal_gidx row, bal_size col,
                                  : "-inf");
 }
 
+/* Of float32 bits, the exponent that infinities and NaNs have. */
+static bool are_finite(const float *x, bal_size count)
+{
+    const uint32_t exponent = UINT32_C(0x7f800000);
+    uint32_t bits, bad = 0;
+
+    for (bal_size i = 0; i < count; i++) {
+        memcpy(&bits, x + i, sizeof bits);
+        bad |= (bits & exponent) == exponent;
+    }
+    return bad == 0;
+}
+
 static bal_status read_dense(bal_h5ad *f, bal_gidx first, bal_size count,
                              float *rows)
 {
     bal_size d = f->info.d;
     bal_status st = bal_h5_read(f->data, H5T_NATIVE_FLOAT, first, count, rows);
 
-    if (bal_failed(st))
+    if (bal_failed(st) || are_finite(rows, count * d))
         return st;
     for (bal_size i = 0; i < count * d; i++) {
         double value;
