@@ -65,7 +65,7 @@ typedef struct bench {
     float *all;   /* [tiles, W, BAL_TILE], or [n, W] */
     float *triad; /* [3, TRIAD] */
     float *value;
-    uint8_t *lane;
+    uint64_t mask[BAL_MASK_WORDS];
     uint32_t *bins;
     bal_kselect select[W_MOST];
     float *buffer;
@@ -147,9 +147,8 @@ static void run_affinity(bench *b)
         for (int w = 0; w < b->w; w++) {
             float s2 = b->select[w].at[b->k - 1];
             int n = bal_candidates(row_of(b, t, w), BAL_TILE,
-                                   BAL_AFFINITY_REACH * s2, b->value, b->lane);
-            while (n % BAL_LANES != 0)
-                b->value[n++] = INFINITY;
+                                   BAL_AFFINITY_REACH * s2, b->value, b->mask);
+            n = (n + BAL_LANES - 1) / BAL_LANES * BAL_LANES;
             bal_affinity_bin(b->value, n, s2, b->bins);
         }
 }
@@ -399,7 +398,6 @@ int main(int argc, char **argv)
     bal_comm_init(&b.comm, MPI_COMM_WORLD);
     need(bal_alloc(&b.triad, 3 * TRIAD, "the triad"));
     need(bal_alloc(&b.value, BAL_TILE, "candidates"));
-    need(bal_alloc(&b.lane, BAL_TILE, "candidates"));
     need(bal_alloc(&b.bins, BAL_BINS_ROOM, "bins"));
     for (bal_size i = 0; i < 3 * (bal_size)TRIAD; i++)
         b.triad[i] = 1.0f; /* pages of its own */
@@ -407,7 +405,6 @@ int main(int argc, char **argv)
     code = run(&b, argc, argv);
     bal_free(&b.triad);
     bal_free(&b.value);
-    bal_free(&b.lane);
     bal_free(&b.bins);
     bal_comm_finish(&b.comm);
     MPI_Finalize();

@@ -19,8 +19,8 @@
  * The point itself is no candidate: its distance is set to infinity in pass 1,
  * and its entry, 1, is added in pass 3.
  *
- * Memory for W landmarks: 5 bytes a point and landmark for candidates (touched
- * only where there are some), lists of the k smallest, and scratch per thread.
+ * Memory for W landmarks: 4 bytes and a bit a point and landmark for candidates
+ * (the bytes touched only where there are some), lists of the k smallest, and scratch per thread.
  * Cost: 3 W p flops a point, then passes over candidates.
  * Reference: arXiv 2601.22331, Definition 1, Algorithm 3; docs/algorithm.md. */
 
@@ -106,6 +106,21 @@ static void end_batch(bal_rows *r, bal_row_scratch *s, int w, bal_size lb)
     }
 }
 
+/* Which lanes of a tile are candidates of landmark i. */
+static uint64_t *mask_of(const bal_rows *r, int i, bal_size tile)
+{
+    return r->mask + (i * r->l->tiles + tile) * BAL_MASK_WORDS;
+}
+
+/* Has the places fetched where the candidates of the next tile will go, supposing
+ * that there are about as many: for so many landmarks at a time the processor
+ * does not see where each goes on. */
+static void fetch_ahead(const float *value, int count)
+{
+    for (int e = 0; e <= count; e += BAL_LANES)
+        __builtin_prefetch(value + e, 1, 2);
+}
+
 /* Pass 1 on one tile: distances, selections, candidates. */
 static void scan_tile(bal_rows *r, bal_row_scratch *s, int w, bal_size t)
 {
@@ -121,11 +136,10 @@ static void scan_tile(bal_rows *r, bal_row_scratch *s, int w, bal_size t)
         if (r->self[i] >= 0 && lane >= 0 && lane < tile->m)
             d2[lane] = INFINITY;
         int found = bal_kselect_scan(&s->select[i], d2, tile->m, reach,
-                                     r->value + at, r->lane + at);
+                                     r->value + at, mask_of(r, i, t));
         r->found[i * r->l->tiles + t] = (uint16_t)found;
         s->fill[i] += bal_rows_segment(found);
-        for (bal_size e = found; e < bal_rows_segment(found); e++)
-            r->value[at + e] = INFINITY;
+        fetch_ahead(r->value + at + bal_rows_segment(found), found);
     }
 }
 
@@ -289,7 +303,7 @@ static bal_size gather_run(const bal_rows *r, int i, bal_size from, bal_size to,
         const bal_tile *tile = &r->l->tile[t];
         int n = 0;
         if (found[t] > 0)
-            n = bal_affinity_keep(r->value + place, r->lane + place, found[t],
+            n = bal_affinity_keep(r->value + place, mask_of(r, i, t), found[t],
                                   r->threshold[i], tile->first,
                                   out->value + at, out->index + at);
         if (self >= tile->first && self < tile->first + tile->m)

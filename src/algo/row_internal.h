@@ -57,7 +57,7 @@ struct bal_rows {
     bal_lidx *self;       /* [w] local index of the landmark, -1 elsewhere */
 
     float *value;         /* [w, lanes] candidates, see bal_rows_segment() */
-    uint8_t *lane;        /* alike */
+    uint64_t *mask;       /* [w, tiles, BAL_MASK_WORDS] their lanes */
     uint16_t *found;      /* [w, tiles] candidates of a tile */
     int64_t *bins;        /* [w, BAL_BINS] */
     int *elbow;           /* [w] bins from which rows keep */

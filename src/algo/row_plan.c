@@ -1,9 +1,9 @@
 /* The work space of affinity rows: what is there for W landmarks, and its size.
  *
- * Bytes = W (5 points + lists of the k smallest + lists to merge + histograms
+ * Bytes = W (4 1/8 points + lists of the k smallest + lists to merge + histograms
  *         + threads (distances of a tile, selections, histogram)),
- * the candidates' 5 bytes a point (4 of value, 1 of lane) being nearly all of
- * it. bal_rows_memory() says it exactly and has to stay the sum of what
+ * the candidates' 4 1/8 bytes a point (a value, and a bit whether there is one)
+ * being nearly all of it. bal_rows_memory() says it exactly and has to stay the sum of what
  * fill_in() and scratch_create() ask for. */
 #include <math.h>
 
@@ -91,7 +91,8 @@ bal_size bal_rows_memory(const bal_layout *l, int p, const bal_row_params *par,
 {
     extent e = measure(l, par);
     bal_size k_most = e.k_most > 0 ? e.k_most : 1;
-    bal_size each = 5 * l->lanes + 2 * l->tiles;      /* candidates */
+    bal_size each = /* candidates */
+        4 * l->lanes + (8 * BAL_MASK_WORDS + 2) * l->tiles;
     bal_size thread = 4 * BAL_TILE + 4 * bal_kselect_capacity(k_most) +
                       (bal_size)sizeof(bal_kselect) + 4 * BAL_BINS_ROOM + 16;
 
@@ -154,7 +155,8 @@ static bal_status fill_in(bal_rows *r, const extent *e)
     BAL_TRY(bal_alloc(&r->landmark, w * r->z->p, "coordinates"));
     BAL_TRY(bal_alloc(&r->self, w, "landmarks"));
     BAL_TRY(bal_alloc(&r->value, w * lanes, "candidates"));
-    BAL_TRY(bal_alloc(&r->lane, w * lanes, "candidates"));
+    BAL_TRY(bal_alloc(&r->mask, w * r->l->tiles * BAL_MASK_WORDS,
+                      "candidates"));
     BAL_TRY(bal_alloc(&r->found, w * r->l->tiles, "candidates"));
     BAL_TRY(bal_alloc(&r->bins, w * BAL_BINS, "histograms"));
     BAL_TRY(bal_alloc(&r->elbow, w, "histograms"));
@@ -220,7 +222,7 @@ void bal_rows_destroy(bal_rows **rp)
     bal_free(&r->landmark);
     bal_free(&r->self);
     bal_free(&r->value);
-    bal_free(&r->lane);
+    bal_free(&r->mask);
     bal_free(&r->found);
     bal_free(&r->bins);
     bal_free(&r->elbow);

@@ -19,8 +19,12 @@
 #include "simd.h"
 #include "variant.h"
 
-_Static_assert(BAL_TILE <= UINT8_MAX + 1, "a lane fits a byte");
+enum {
+    WORD = 64, /* lanes in a word of a mask */
+    FEW = 12,  /* entries of a tile that are not worth packing */
+};
 
+#define VECTOR_MASK ((UINT32_C(1) << VL) - 1)
 #define FLOOR 0.001
 
 static inline vf exp_neg(vf t)
@@ -138,22 +142,68 @@ bal_size KERNEL(bal_affinity_within)(float *value, bal_size count, float s2)
     return n;
 }
 
-int KERNEL(bal_affinity_keep)(const float *value, const uint8_t *lane,
+/* Entries e of a tile of which a bit of kept[] is set, one by one: their lanes
+ * are those of the e-th bits of the mask. */
+static void keep_few(const float *value, const uint64_t *mask,
+                     const uint64_t *kept, int words, bal_lidx base,
+                     float *out_value, bal_lidx *out_index)
+{
+    int before[BAL_MASK_WORDS] = {0}, n = 0;
+
+    for (int g = 1; g < BAL_MASK_WORDS; g++)
+        before[g] = before[g - 1] + __builtin_popcountll(mask[g - 1]);
+    for (int q = 0; q < words; q++)
+        for (uint64_t left = kept[q]; left != 0; left &= left - 1) {
+            int e = q * WORD + __builtin_ctzll(left), g = 0;
+            for (int i = 1; i < BAL_MASK_WORDS; i++)
+                g += e >= before[i];
+            out_value[n] = value[e];
+            out_index[n++] =
+                base + g * WORD + b_nth(mask[g], e - before[g]);
+        }
+}
+
+/* The same by packing vectors, which takes its time however few they are. */
+static void keep_many(const float *value, const uint64_t *mask,
+                      const uint64_t *kept, int count, bal_lidx base,
+                      float *out_value, bal_lidx *out_index)
+{
+    uint8_t lane[BAL_TILE + BAL_LANES], at[BAL_TILE + BAL_LANES];
+    int n = 0;
+
+    for (int j = 0; j < BAL_TILE; j += VL) {
+        uint32_t bits = (uint32_t)(mask[j / WORD] >> j % WORD) & VECTOR_MASK;
+        l_pack(lane + n, l_from(j), bits);
+        n += __builtin_popcount(bits);
+    }
+    n = 0;
+    for (int i = 0; i < count; i += VL) {
+        uint32_t bits = (uint32_t)(kept[i / WORD] >> i % WORD) & VECTOR_MASK;
+        l_pack(at + n, l_load(lane + i), bits);
+        n += v_pack(out_value + n, v_load(value + i), bits);
+    }
+    for (int i = 0; i < n; i++)
+        out_index[i] = base + at[i];
+}
+
+int KERNEL(bal_affinity_keep)(const float *value, const uint64_t *mask,
                               int count, float threshold, bal_lidx base,
                               float *out_value, bal_lidx *out_index)
 {
-    uint8_t at[BAL_TILE + BAL_LANES];
+    uint64_t kept[BAL_MASK_WORDS] = {0};
     vf limit = v_set(threshold);
     int n = 0;
 
     for (int i = 0; i < count; i += VL) {
-        vf a = v_loadu(value + i);
-        uint32_t keep = v_ge(a, limit) & v_head(count - i);
-        l_pack(at + n, l_load(lane + i), keep);
-        n += v_pack(out_value + n, a, keep);
+        uint32_t bits = v_ge(v_load(value + i), limit) & v_head(count - i);
+        kept[i / WORD] |= (uint64_t)bits << i % WORD;
+        n += __builtin_popcount(bits);
     }
-    for (int i = 0; i < n; i++)
-        out_index[i] = base + at[i];
+    if (n > FEW)
+        keep_many(value, mask, kept, count, base, out_value, out_index);
+    else if (n > 0)
+        keep_few(value, mask, kept, (count + WORD - 1) / WORD, base, out_value,
+                 out_index);
     return n;
 }
 

@@ -22,14 +22,14 @@ typedef struct table {
     void (*kselect_offer)(bal_kselect *, const float *, int);
     bal_size (*kselect_finish)(bal_kselect *);
     int (*kselect_scan)(bal_kselect *, const float *, int, float, float *,
-                        uint8_t *);
-    int (*candidates)(const float *, int, float, float *, uint8_t *);
+                        uint64_t *);
+    int (*candidates)(const float *, int, float, float *, uint64_t *);
     float (*kth_smallest)(float *, bal_size, bal_size);
     float (*exp_neg)(float);
     float (*affinity)(float, float);
     void (*affinity_bin)(float *, bal_size, float, uint32_t *);
     bal_size (*affinity_within)(float *, bal_size, float);
-    int (*affinity_keep)(const float *, const uint8_t *, int, float, bal_lidx,
+    int (*affinity_keep)(const float *, const uint64_t *, int, float, bal_lidx,
                          float *, bal_lidx *);
     void (*spmm_sum)(const float *, bal_size, const bal_lidx *, const float *,
                      bal_size, bal_size, double *);
@@ -65,13 +65,14 @@ bool bal_isa_usable(bal_isa isa)
     case BAL_ISA_GENERIC:
         return true;
     case BAL_ISA_AVX2:
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        return __builtin_cpu_supports("avx2") &&
+               __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
     case BAL_ISA_AVX512:
         return __builtin_cpu_supports("avx512f") &&
                __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("fma");
+               __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
     case BAL_ISA_COUNT:
         break;
     }
@@ -143,15 +144,15 @@ bal_size bal_kselect_finish(bal_kselect *s)
 }
 
 int bal_kselect_scan(bal_kselect *s, const float *d2, int count, float reach,
-                     float *value, uint8_t *lane)
+                     float *value, uint64_t *mask)
 {
-    return kernels()->kselect_scan(s, d2, count, reach, value, lane);
+    return kernels()->kselect_scan(s, d2, count, reach, value, mask);
 }
 
 int bal_candidates(const float *d2, int count, float limit, float *value,
-                   uint8_t *lane)
+                   uint64_t *mask)
 {
-    return kernels()->candidates(d2, count, limit, value, lane);
+    return kernels()->candidates(d2, count, limit, value, mask);
 }
 
 float bal_kth_smallest(float *v, bal_size n, bal_size k)
@@ -179,11 +180,11 @@ bal_size bal_affinity_within(float *value, bal_size count, float s2)
     return kernels()->affinity_within(value, count, s2);
 }
 
-int bal_affinity_keep(const float *value, const uint8_t *lane, int count,
+int bal_affinity_keep(const float *value, const uint64_t *mask, int count,
                       float threshold, bal_lidx base, float *out_value,
                       bal_lidx *out_index)
 {
-    return kernels()->affinity_keep(value, lane, count, threshold, base,
+    return kernels()->affinity_keep(value, mask, count, threshold, base,
                                     out_value, out_index);
 }
 

@@ -27,13 +27,17 @@
 #include "simd.h"
 #include "variant.h"
 
-_Static_assert(BAL_TILE <= UINT8_MAX + 1, "a lane fits a byte");
+_Static_assert(BAL_MASK_WORDS * 64 == BAL_TILE, "words make up a tile");
 
 enum {
     SORTED_MOST = 32, /* the largest k with a sorted list */
     BINS_MOST = 2048, /* of one step of radix selection */
     FEW = 128,        /* elements worth sorting to end a radix selection */
+    WORD = 64,        /* elements looked at together, a bit each */
 };
+
+#define VECTOR_MASK ((UINT32_C(1) << VL) - 1)
+#define LANES_MASK  ((UINT32_C(1) << BAL_LANES) - 1)
 
 static inline uint32_t pattern(float v)
 {
@@ -161,14 +165,36 @@ static void insert(bal_kselect *s, float x)
     s->len += s->len < s->k;
 }
 
+/* Which of the next WORD elements, of `left`, are below (or at) the limit: one
+ * bit each.  The loop of known length is the one that matters. */
+static inline uint64_t compare(const float *d2, int left, vf limit, int or_equal)
+{
+    uint64_t word = 0;
+    int room = left < WORD ? left : WORD;
+
+    if (room == WORD) {
+        for (int j = 0; j < WORD; j += VL) {
+            vf v = v_load(d2 + j);
+            word |= (uint64_t)(or_equal ? v_le(v, limit) : v_lt(v, limit)) << j;
+        }
+        return word;
+    }
+    for (int j = 0; j < room; j += VL) {
+        vf v = v_load(d2 + j);
+        word |= (uint64_t)(or_equal ? v_le(v, limit) : v_lt(v, limit)) << j;
+    }
+    return word & ((UINT64_C(1) << room) - 1);
+}
+
+/* The bound of the beginning may let through what the list has outgrown. */
 static void offer_sorted(bal_kselect *s, const float *d2, int count)
 {
     const float *last = s->at + s->k - 1;
 
-    for (int j = 0; j < count; j += VL) {
-        uint32_t less = v_lt(v_load(d2 + j), v_set(*last)) & v_head(count - j);
+    for (int j = 0; j < count; j += WORD) {
+        uint64_t less = compare(d2 + j, count - j, v_set(*last), 0);
         for (; less != 0; less &= less - 1) {
-            float x = d2[j + __builtin_ctz(less)];
+            float x = d2[j + __builtin_ctzll(less)];
             if (x < *last)
                 insert(s, x);
         }
@@ -176,26 +202,33 @@ static void offer_sorted(bal_kselect *s, const float *d2, int count)
     s->bound = *last;
 }
 
+/* Packs what is below the bound behind the others, and cuts where there may be
+ * no room for the next elements. */
+static void append(bal_kselect *s, const float *d2, uint32_t less)
+{
+    bal_size before = s->len;
+
+    for (int i = 0; i < BAL_LANES; i += VL)
+        s->len += v_pack(s->at + s->len, v_load(d2 + i),
+                         less >> i & VECTOR_MASK);
+    if (s->len > before && (s->len + BAL_LANES > s->cap ||
+                            (isinf(s->bound) && s->len >= s->k)))
+        cut(s);
+}
+
 /* The bound may fall only where vectors of all sizes end, so that it is the same
  * after every element whatever the instruction set. */
 static void offer_buffered(bal_kselect *s, const float *d2, int count)
 {
-    vf bound = v_set(s->bound);
-
-    for (int j = 0; j < count; j += BAL_LANES) {
-        bal_size before = s->len;
-        for (int i = j; i < j + BAL_LANES; i += VL) {
-            vf v = v_load(d2 + i);
-            uint32_t less = v_lt(v, bound) & v_head(count - i);
-            if (less != 0)
-                s->len += v_pack(s->at + s->len, v, less);
-        }
-        if (s->len == before)
-            continue;
-        if (s->len + BAL_LANES > s->cap ||
-            (isinf(s->bound) && s->len >= s->k)) {
-            cut(s);
-            bound = v_set(s->bound);
+    for (int j = 0; j < count; j += WORD) {
+        uint64_t less = compare(d2 + j, count - j, v_set(s->bound), 0);
+        for (int i = 0; less >> i != 0; i += BAL_LANES) {
+            float bound = s->bound;
+            append(s, d2 + j + i, (uint32_t)(less >> i) & LANES_MASK);
+            if (s->bound != bound)
+                less &= compare(d2 + j, count - j, v_set(s->bound), 0);
+            if (i + BAL_LANES == WORD)
+                break;
         }
     }
 }
@@ -238,55 +271,49 @@ bal_size KERNEL(bal_kselect_finish)(bal_kselect *s)
     return s->len;
 }
 
-/* One look at each vector: the bound is that before the tile, so that both
- * comparisons are made at once. */
-static int scan_sorted(bal_kselect *s, const float *d2, int count, float limit,
-                       float *value, uint8_t *lane)
+int KERNEL(bal_kselect_scan)(bal_kselect *s, const float *d2, int count,
+                             float reach, float *value, uint64_t *mask)
 {
-    const float *last = s->at + s->k - 1;
-    vf most = v_set(limit);
-    int n = 0;
-
-    for (int j = 0; j < count; j += VL) {
-        vf v = v_load(d2 + j);
-        uint32_t keep = v_le(v, most) & v_head(count - j);
-        uint32_t less = v_lt(v, v_set(*last)) & v_head(count - j);
-        l_pack(lane + n, l_from(j), keep);
-        n += v_pack(value + n, v, keep);
-        for (; less != 0; less &= less - 1) {
-            float x = d2[j + __builtin_ctz(less)];
-            if (x < *last)
-                insert(s, x);
-        }
-    }
-    s->bound = *last;
-    return n;
+    KERNEL(bal_kselect_offer)(s, d2, count);
+    return KERNEL(bal_candidates)(d2, count, s->bound * reach, value, mask);
 }
 
-int KERNEL(bal_kselect_scan)(bal_kselect *s, const float *d2, int count,
-                             float reach, float *value, uint8_t *lane)
+/* Packs the elements <= limit of the next WORD, of `left`.  @return which they
+ * are */
+static inline uint64_t pack_word(const float *d2, int left, vf limit,
+                                 float *value, int *n)
 {
-    float limit = s->bound * reach;
+    uint64_t word = 0;
 
-    if (s->k <= SORTED_MOST)
-        return scan_sorted(s, d2, count, limit < FLT_MAX ? limit : FLT_MAX,
-                           value, lane);
-    KERNEL(bal_kselect_offer)(s, d2, count);
-    return KERNEL(bal_candidates)(d2, count, s->bound * reach, value, lane);
+    if (left >= WORD) {
+        for (int j = 0; j < WORD; j += VL) {
+            vf v = v_load(d2 + j);
+            uint32_t keep = v_le(v, limit);
+            word |= (uint64_t)keep << j;
+            *n += v_pack(value + *n, v, keep);
+        }
+        return word;
+    }
+    for (int j = 0; j < left; j += VL) {
+        vf v = v_load(d2 + j);
+        uint32_t keep = v_le(v, limit) & v_head(left - j);
+        word |= (uint64_t)keep << j;
+        *n += v_pack(value + *n, v, keep);
+    }
+    return word;
 }
 
 int KERNEL(bal_candidates)(const float *d2, int count, float limit,
-                           float *value, uint8_t *lane)
+                           float *value, uint64_t *mask)
 {
     vf most = v_set(limit < FLT_MAX ? limit : FLT_MAX);
     int n = 0;
 
-    for (int j = 0; j < count; j += VL) {
-        vf v = v_load(d2 + j);
-        uint32_t keep = v_le(v, most) & v_head(count - j);
-        l_pack(lane + n, l_from(j), keep);
-        n += v_pack(value + n, v, keep);
-    }
+    for (int g = 0; g < BAL_MASK_WORDS; g++)
+        mask[g] = pack_word(d2 + g * WORD, count - g * WORD, most, value, &n);
+    for (int i = n / BAL_LANES * BAL_LANES; i < n; i += BAL_LANES)
+        for (int j = 0; j < BAL_LANES; j += VL)
+            v_fill(value + i + j, n - i - j);
     return n;
 }
 

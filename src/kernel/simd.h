@@ -10,14 +10,17 @@
  * Floats:  v_load (aligned to the vector), v_loadu, v_store, v_storeu, v_set,
  *          v_add, v_sub, v_mul, v_div, v_fma(a, b, c) = a b + c,
  *          v_shift_exp(m) = 2^n for m = 1.5 2^23 + n, n in -126 .. 127,
- *          v_zero_above(t, limit, v): v where t <= limit, else 0
- * Masks:   v_le, v_lt, v_ge, v_head(count): the first `count` elements
+ *          v_zero_above(t, limit, v): v where t <= limit, else 0,
+ *          v_fill(p, from): +infinity from element `from` of the vector on
+ * Masks:   v_le, v_lt, v_ge, v_head(count): the first `count` elements;
+ *          b_nth(word, n): the place of the n-th bit set, from 0
  * Packing: v_pack(out, v, mask), l_pack(out, lanes, mask) put the elements of
  *          the mask in front and write a whole vector; l_load, l_from(first)
  */
 #ifndef BAL_KERNEL_SIMD_H
 #define BAL_KERNEL_SIMD_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 

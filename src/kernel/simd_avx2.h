@@ -73,6 +73,13 @@ static inline vf v_zero_above(vf t, vf limit, vf v)
 {
     return _mm256_and_ps(_mm256_cmp_ps(t, limit, _CMP_LE_OQ), v);
 }
+static inline void v_fill(float *p, int from)
+{
+    __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+
+    _mm256_maskstore_ps(p, _mm256_cmpgt_epi32(lane, _mm256_set1_epi32(from - 1)),
+                        _mm256_set1_ps(HUGE_VALF));
+}
 static inline vlane l_load(const uint8_t *p)
 {
     return _mm_loadl_epi64((const void *)p);
@@ -118,4 +125,8 @@ static inline void l_pack(uint8_t *out, vlane v, uint32_t mask)
     __m128i at = _mm_loadl_epi64((const void *)&order[mask]);
 
     _mm_storel_epi64((void *)out, _mm_shuffle_epi8(v, at));
+}
+static inline int b_nth(uint64_t word, int n)
+{
+    return __builtin_ctzll(_pdep_u64(UINT64_C(1) << n, word));
 }

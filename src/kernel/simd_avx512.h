@@ -70,6 +70,12 @@ static inline vf v_zero_above(vf t, vf limit, vf v)
 {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(t, limit, _CMP_LE_OQ), v);
 }
+static inline void v_fill(float *p, int from)
+{
+    from = from < 0 ? 0 : from > VL ? VL : from;
+    _mm512_mask_storeu_ps(p, (__mmask16)(UINT32_C(0xffff) << from),
+                          _mm512_set1_ps(HUGE_VALF));
+}
 static inline vlane l_load(const uint8_t *p)
 {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p));
@@ -90,4 +96,8 @@ static inline void l_pack(uint8_t *out, vlane v, uint32_t mask)
     __m512i packed = _mm512_maskz_compress_epi32((__mmask16)mask, v);
 
     _mm_storeu_si128((void *)out, _mm512_cvtepi32_epi8(packed));
+}
+static inline int b_nth(uint64_t word, int n)
+{
+    return __builtin_ctzll(_pdep_u64(UINT64_C(1) << n, word));
 }

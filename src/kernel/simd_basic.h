@@ -21,7 +21,6 @@ typedef __m128 vf;
 typedef uint32_t vu __attribute__((vector_size(16)));
 enum { VL = 4, DIST_W = 2, DIST_V = 2 };
 #else
-#include <math.h>
 typedef float vf __attribute__((vector_size(16)));
 typedef uint32_t vu __attribute__((vector_size(16)));
 enum { VL = 4, DIST_W = 4, DIST_V = 2 };
@@ -144,6 +143,11 @@ static inline vf v_zero_above(vf t, vf limit, vf v)
 {
     return (vf)((vu)(t <= limit) & (vu)v);
 }
+static inline void v_fill(float *p, int from)
+{
+    for (int i = from < 0 ? 0 : from; i < VL; i++)
+        p[i] = HUGE_VALF;
+}
 static inline vlane l_load(const uint8_t *p)
 {
     vlane v;
@@ -177,4 +181,10 @@ static inline void l_pack(uint8_t *out, vlane v, uint32_t mask)
         out[n] = v.at[i];
         n += (int)(mask >> i & 1);
     }
+}
+static inline int b_nth(uint64_t word, int n)
+{
+    for (; n > 0; n--)
+        word &= word - 1;
+    return __builtin_ctzll(word);
 }

@@ -102,14 +102,16 @@ static void offer_tile(bal_knn *g, bal_size i, int32_t self, const float *d2,
                        const bal_block_tile *tile, const int32_t *id)
 {
     float value[BAL_TILE];
-    uint8_t lane[BAL_TILE];
+    uint64_t mask[BAL_MASK_WORDS];
     uint64_t *heap = g->key + i * g->k;
-    int found = bal_candidates(d2, tile->ld, bound(heap, g->k, g->count[i]),
-                               value, lane);
 
-    for (int j = 0; j < found; j++)
-        if (id[lane[j]] != self)
-            offer(heap, g->k, &g->count[i], key_of(value[j], id[lane[j]]));
+    bal_candidates(d2, tile->ld, bound(heap, g->k, g->count[i]), value, mask);
+    for (int q = 0; q < BAL_MASK_WORDS; q++)
+        for (uint64_t left = mask[q]; left != 0; left &= left - 1) {
+            int lane = 64 * q + __builtin_ctzll(left);
+            if (id[lane] != self)
+                offer(heap, g->k, &g->count[i], key_of(d2[lane], id[lane]));
+        }
 }
 
 /* `w` points of a tile, from the j-th on, against one tile. */

@@ -19,6 +19,7 @@ typedef int64_t bal_size; ///< a number of rows, columns, entries or bytes
 
 enum {
     BAL_TILE = 256,   ///< most points in a tile (algorithm.md, section 8)
+    BAL_MASK_WORDS = BAL_TILE / 64, ///< of a mask with a bit for each point
     BAL_LANES = 16,   ///< a tile's leading dimension is a multiple of this
     BAL_ALIGN = 64,   ///< bytes; every array of bal_alloc() starts at such
     BAL_BINS = 1024,  ///< H, bins of the elbow's histogram (section 4)

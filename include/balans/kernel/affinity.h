@@ -50,10 +50,17 @@ void bal_affinity_bin(float *value, bal_size count, float s2, uint32_t *bins);
  *  @return how many are not 0 */
 bal_size bal_affinity_within(float *value, bal_size count, float s2);
 
-/** Writes the entries with value >= threshold, in order, to out_value, and
- *  base + lane to out_index.  Local.  What stands in the BAL_LANES places of
- *  out_value after them is lost.  @return how many */
-int bal_affinity_keep(const float *value, const uint8_t *lane, int count,
+/**
+ * Writes the entries with value >= threshold, in order, to out_value, and
+ * base + lane to out_index.  Local.  What stands in the BAL_LANES places of
+ * out_value after them is lost.
+ * @param[in] value      [count], 64-byte aligned, readable up to the next
+ *                       multiple of BAL_LANES; at most BAL_TILE
+ * @param[in] mask       [BAL_MASK_WORDS], the lanes of the entries: `count` bits
+ * @param[in] threshold  > 0
+ * @return how many
+ */
+int bal_affinity_keep(const float *value, const uint64_t *mask, int count,
                       float threshold, bal_lidx base, float *out_value,
                       bal_lidx *out_index);
 

@@ -12,7 +12,7 @@
  * The bound only falls, and the final k-th smallest over all ranks is at most
  * the bound of any part of the batch.  So a point farther than reach * bound
  * can be forgotten at once when the affinity floor lies at reach * scale; the
- * rest are *candidates*, kept with their lane in the tile for the next pass.
+ * rest are *candidates*, kept for the next pass, with a mask of their lanes.
  *
  * Values are >= 0 or +infinity, never NaN.  Source: algorithm.md, sections 3, 9.
  */
@@ -44,14 +44,13 @@ void bal_kselect_init(bal_kselect *s, bal_size k, float *buffer);
 void bal_kselect_offer(bal_kselect *s, const float *d2, int count);
 
 /**
- * Offers the distances of a tile and compacts the candidates among them, in one
- * go: all that are within reach * bound, and perhaps some that were within
- * reach of the bound before the tile.  Local.
+ * Offers the distances of a tile and compacts the candidates among them: those
+ * within reach * bound after that.  Local.
  * @param[in]  reach  >= 1
  * Others, and the result: as for bal_kselect_offer() and bal_candidates().
  */
 int bal_kselect_scan(bal_kselect *s, const float *d2, int count, float reach,
-                     float *value, uint8_t *lane);
+                     float *value, uint64_t *mask);
 
 /** Ends a selection: the min(k, len) smallest stand in front, ascending.
  *  Local.  @return how many they are */
@@ -61,12 +60,13 @@ bal_size bal_kselect_finish(bal_kselect *s);
  * Compacts the elements of d2[0 .. count) that are finite and <= limit, in
  * their order.  Local.
  * @param[in]  d2     as in bal_kselect_offer()
- * @param[out] value  [BAL_TILE], the elements; may not overlap d2
- * @param[out] lane   [BAL_TILE], their indices
+ * @param[out] value  [BAL_TILE], the elements, filled up with +infinity to a
+ *                    multiple of BAL_LANES; may not overlap d2
+ * @param[out] mask   [BAL_MASK_WORDS], a bit for each element, 1 for these
  * @return how many
  */
 int bal_candidates(const float *d2, int count, float limit, float *value,
-                   uint8_t *lane);
+                   uint64_t *mask);
 
 /** The k-th smallest (k from 1) of v[0 .. n), by radix selection; v keeps its
  *  elements but not their order.  Local.  Cost: O(n), whatever k. */

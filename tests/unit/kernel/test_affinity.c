@@ -8,7 +8,6 @@
 #include "mpi_check.h"
 
 static float *value, *base_value;
-static uint8_t lane[BAL_TILE];
 static uint32_t bins[BAL_BINS_ROOM];
 static int64_t histogram[BAL_BINS];
 
@@ -142,10 +141,8 @@ static int bin_by_edges(float a)
 
 static void fill(int count, uint64_t seed, float most)
 {
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         base_value[i] = below(&seed, 9) == 0 ? 0.0f : most * unit(&seed);
-        lane[i] = (uint8_t)(BAL_TILE - 1 - i);
-    }
     memcpy(value, base_value, BAL_TILE * sizeof *value);
 }
 
@@ -199,7 +196,6 @@ START_TEST(bins_around_the_edges)
             d2 = nextafterf(d2, 0.0f);
         for (int i = 0; i < 32; i++) {
             base_value[i] = d2;
-            lane[i] = (uint8_t)(BAL_TILE - 1 - i);
             d2 = nextafterf(d2, 100.0f);
         }
         memcpy(value, base_value, BAL_TILE * sizeof *value);
@@ -261,29 +257,50 @@ START_TEST(long_runs_equal_short_ones)
 }
 END_TEST
 
-START_TEST(keeps_what_reaches_the_threshold)
+/* `count` lanes of a tile, and the mask that says so. */
+static void choose_lanes(int count, uint64_t seed, int *lane, uint64_t *mask)
+{
+    int n = 0;
+
+    memset(mask, 0, BAL_MASK_WORDS * sizeof *mask);
+    for (int j = 0; j < BAL_TILE; j++)
+        if ((int)below(&seed, (uint32_t)(BAL_TILE - j)) < count - n) {
+            mask[j / 64] |= UINT64_C(1) << j % 64;
+            lane[n++] = j;
+        }
+}
+
+static void check_keep(int count, float threshold)
 {
     float out[BAL_TILE + BAL_LANES];
     bal_lidx at[BAL_TILE + BAL_LANES];
+    uint64_t mask[BAL_MASK_WORDS];
+    int lane[BAL_TILE], n = 0, got;
+
+    fill(count, (uint64_t)count, 1.0f);
+    if (count > 0)
+        value[count / 2] = threshold;
+    choose_lanes(count, (uint64_t)count, lane, mask);
+    got = bal_affinity_keep(value, mask, count, threshold, 1000000, out, at);
+    for (int i = 0; i < count; i++) {
+        if (!(value[i] >= threshold))
+            continue;
+        ck_assert(out[n] == value[i]);
+        ck_assert_int_eq(at[n], 1000000 + lane[i]);
+        n++;
+    }
+    ck_assert_int_eq(n, got);
+}
+
+START_TEST(keeps_what_reaches_the_threshold)
+{
+    /* Nearly nothing, a few, many, nearly all. */
+    static const float thresholds[] = {0.999f, 0.95f, 0.5f, 0.001f};
 
     FOR_EACH_ISA(isa)
-    for (int count = 0; count <= BAL_TILE; count++) {
-        float threshold = count % 7 == 0 ? 0.0f : 0.5f;
-        int n = 0, got;
-        fill(count, (uint64_t)count, 1.0f);
-        if (count > 0)
-            value[0] = threshold;
-        got =
-            bal_affinity_keep(value, lane, count, threshold, 1000000, out, at);
-        for (int i = 0; i < count; i++) {
-            if (!(value[i] >= threshold))
-                continue;
-            ck_assert(out[n] == value[i]);
-            ck_assert_int_eq(at[n], 1000000 + BAL_TILE - 1 - i);
-            n++;
-        }
-        ck_assert_int_eq(n, got);
-    }
+    for (int count = 0; count <= BAL_TILE; count++)
+        for (int i = 0; i < 4; i++)
+            check_keep(count, thresholds[i]);
 }
 END_TEST
 
