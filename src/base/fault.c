@@ -4,15 +4,20 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
+
+#include "balans/base/signals.h"
+
+enum { WISHES = 4 };
 
 static int self = -1;
-static long reached; /* times the wanted point was reached on this rank */
+static long reached[WISHES]; /* times this rank came by a wish's point */
 
 /* One name for each call of bal_fault(), in the order of a run. */
 const char *const bal_fault_points[] = {
-    "open",   "batches", "read",   "space",  "eigen", "sample", "row",
-    "invert", "correct", "create",  "write", "finish", NULL,
+    "open",   "batches", "read",    "space", "eigen", "sample", "row",
+    "keep",   "fill",    "publish", "invert", "correct", "create", "write",
+    "finish", NULL,
 };
 
 void bal_fault_set_rank(int rank)
@@ -20,43 +25,75 @@ void bal_fault_set_rank(int rank)
     self = rank;
 }
 
-typedef struct way {
-    const char *name;
-    int sent; /* signal; 0 waits for ever */
-} way;
+typedef enum way { FAIL, HANG, WAIT, SLOW, SIGNAL } way;
 
-static const way ways[] = {
-    {"hang", 0}, {"kill", SIGKILL}, {"term", SIGTERM}, {"usr1", SIGUSR1},
+static const struct {
+    const char *name;
+    way way;
+    int sent;
+} ways[] = {
+    {"hang", HANG, 0},          {"wait", WAIT, 0},
+    {"slow", SLOW, 0},          {"kill", SIGNAL, SIGKILL},
+    {"stop", SIGNAL, SIGSTOP},  {"term", SIGNAL, SIGTERM},
+    {"usr1", SIGNAL, SIGUSR1},
 };
 
+static void sleep_ms(long ms)
+{
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+
+    nanosleep(&time, NULL);
+}
+
+static void go(way how, int sent)
+{
+    if (how == SIGNAL)
+        raise(sent);
+    while (how == HANG || (how == WAIT && !bal_signals_came()))
+        sleep_ms(10);
+}
+
 /* @return whether `text` names a way other than failing, which was gone */
-static bool go_another_way(const char *text)
+static bool go_another_way(const char *text, long times)
 {
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         size_t len = strlen(ways[i].name);
         if (strncmp(text, ways[i].name, len) != 0)
             continue;
-        long wanted = text[len] == ':' ? atol(text + len + 1) : 1;
-        while (ways[i].sent == 0 && reached == wanted)
-            pause();
-        if (reached == wanted)
-            raise(ways[i].sent);
+        long number = text[len] == ':' ? atol(text + len + 1) : 1;
+        if (ways[i].way == SLOW)
+            sleep_ms(number);
+        else if (times == number)
+            go(ways[i].way, ways[i].sent);
         return true;
     }
     return false;
 }
 
-bal_status bal_fault(const char *point)
+/* One wish, POINT:RANK[:WAY[:N]]. */
+static bal_status obey(const char *want, const char *point, int number)
 {
-    const char *want = getenv("BAL_FAULT");
     size_t len = strlen(point);
     char *rest;
 
-    if (want == NULL || strncmp(want, point, len) != 0 || want[len] != ':' ||
+    if (strncmp(want, point, len) != 0 || want[len] != ':' ||
         strtol(want + len + 1, &rest, 10) != self)
         return BAL_OK;
-    reached++;
-    if (*rest == ':' && go_another_way(rest + 1))
+    reached[number]++;
+    if (*rest == ':' && go_another_way(rest + 1, reached[number]))
         return BAL_OK;
     return BAL_FAIL(BAL_EIO, "failure on demand at '%s'", point);
+}
+
+bal_status bal_fault(const char *point)
+{
+    const char *want = getenv("BAL_FAULT");
+    bal_status st = BAL_OK;
+
+    for (int i = 0; want != NULL && i < WISHES && !bal_failed(st); i++) {
+        st = obey(want, point, i);
+        want = strchr(want, ',');
+        want = want != NULL ? want + 1 : NULL;
+    }
+    return st;
 }

@@ -10,3 +10,12 @@ double bal_now(void)
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
+
+double bal_started(void)
+{
+    static double at;
+
+    if (at <= 0)
+        at = bal_now();
+    return at;
+}

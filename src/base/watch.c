@@ -13,6 +13,8 @@
 
 #include "balans/base/timer.h"
 
+enum { OVERSLEPT = 5 }; /* times as long as it meant to sleep */
+
 static const double slowest = 1e9; /* flops a second that are still work */
 
 static _Atomic unsigned long signs;
@@ -38,31 +40,39 @@ void bal_watch_name(const char *what)
     atomic_store_explicit(&name, what, memory_order_relaxed);
 }
 
+const char *bal_watch_named(void)
+{
+    const char *what = atomic_load_explicit(&name, memory_order_relaxed);
+
+    return what != NULL ? what : "start";
+}
+
 void bal_watch_grant(double flops)
 {
     atomic_store_explicit(&granted, flops / slowest, memory_order_relaxed);
     bal_alive();
 }
 
-/* The later ranks wait for rank 0's line to end them. */
+/* Ranks other than 0 speak only where rank 0 could not, so they give the
+ * launcher time to end them. */
 static double patience_of(double seconds, int rank)
 {
-    double step = 0.25 * (rank < 12 ? rank : 12);
+    enum { LAUNCHER = 30, STEP = 5, STEPS = 12 };
+    double later = rank < STEPS ? STEP * (rank - 1) : STEP * STEPS;
 
-    return seconds + (rank > 0 ? 2 + step : 0) +
+    return seconds + (rank > 0 ? LAUNCHER + later : 0) +
            atomic_load_explicit(&granted, memory_order_relaxed);
 }
 
 static void give_up(void)
 {
     char line[256];
-    const char *what = atomic_load_explicit(&name, memory_order_relaxed);
     int len =
         snprintf(line, sizeof line,
                  "balans: stalled on rank %d: no progress for %.15g s in "
                  "phase '%s'; a host or a link may be lost, or "
                  "--stall-timeout is too short\n",
-                 watch.rank, watch.seconds, what != NULL ? what : "start");
+                 watch.rank, watch.seconds, bal_watch_named());
     ssize_t written = write(STDERR_FILENO, line, (size_t)len);
 
     (void)written;
@@ -86,18 +96,21 @@ static void sleep_until_ended(double seconds)
 static void *look(void *unused)
 {
     unsigned long seen = atomic_load(&signs), now;
-    double since = bal_now();
+    double since = bal_now(), before = since, time;
     double pause = watch.seconds < 10 ? watch.seconds / 10 : 1;
 
     pthread_mutex_lock(&watch.lock);
     while (!watch.stop) {
         sleep_until_ended(pause);
         now = atomic_load_explicit(&signs, memory_order_relaxed);
-        if (now != seen)
-            since = bal_now();
-        else if (bal_now() - since >= patience_of(watch.seconds, watch.rank))
+        time = bal_now();
+        /* A job that was suspended starts to wait anew. */
+        if (now != seen || time - before > OVERSLEPT * pause)
+            since = time;
+        else if (time - since >= patience_of(watch.seconds, watch.rank))
             give_up();
         seen = now;
+        before = time;
     }
     pthread_mutex_unlock(&watch.lock);
     return unused;

@@ -7,6 +7,8 @@
 #include "balans/base/fault.h"
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
+#include "balans/base/signals.h"
+#include "balans/base/timer.h"
 #include "balans/base/watch.h"
 #include "balans/cli/args.h"
 #include "balans/cli/command.h"
@@ -106,6 +108,7 @@ int main(int argc, char **argv)
     int granted;
     bal_comm c;
 
+    (void)bal_started();
     bal_machine_repair(argv);
     if (argc > 1 && answer_without_mpi(argc, argv))
         return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -113,6 +116,7 @@ int main(int argc, char **argv)
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &granted);
     bal_comm_init(&c, MPI_COMM_WORLD);
     bal_fault_set_rank(c.rank);
+    bal_signals_start(c.rank);
     bal_log_init(BAL_LOG_INFO, c.rank);
 
     bal_verdict st = flush(&c, run(&c, argc, argv));
@@ -120,6 +124,7 @@ int main(int argc, char **argv)
         report_failure(&c, st);
     else if (bal_mem_held() != 0)
         bal_debug("%lld bytes were not given back", (long long)bal_mem_held());
+    bal_signals_end();
     bal_comm_finish(&c);
     MPI_Finalize();
     bal_watch_stop();

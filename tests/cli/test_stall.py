@@ -6,6 +6,7 @@ Wherever a rank hangs, the job ends within a stated time with one line and a
 code other than zero, and there is no output under the final name.
 """
 import pathlib
+import signal
 import sys
 import tempfile
 import time
@@ -13,24 +14,47 @@ import time
 from common import Tests
 
 t = Tests(sys.argv[1], sys.argv[2:])
-TIMEOUT, MOST = 2, 20
+TIMEOUT, MOST = 2, 2 + 90
 
 
-def check_hang(folder, point, rank, ranks):
+def check_hang(folder, point, rank, ranks, way="hang"):
     out = folder / "out.h5ad"
     start = time.monotonic()
     run = t.run("correct", folder / "in.h5ad", out, "--batch", "batch",
                 "--pca", 5, "-q", "--stall-timeout", TIMEOUT, ranks=ranks,
-                env={"BAL_FAULT": f"{point}:{rank}:hang"})
+                env={"BAL_FAULT": f"{point}:{rank}:{way}"})
     took = time.monotonic() - start
     what = f"{point} on rank {rank} of {ranks}"
     lines = [line for line in run.stderr.split("\n")
              if line.startswith("balans: ")]
     t.check(run.returncode not in (0, None), f"{what}: code {run.returncode}")
-    t.check(len(lines) == 1 and "stalled" in lines[0]
-            and "--stall-timeout" in lines[0], f"{what}: {run.stderr!r}")
+    t.check(lines and "stalled" in lines[0] and "--stall-timeout" in lines[0],
+            f"{what}: {run.stderr!r}")
+    # A stopped process may get to a last word while the launcher ends it.
+    t.check(len(lines) == 1 or way == "stop", f"{what}: {run.stderr!r}")
     t.check(took < MOST, f"{what}: took {took:.1f} s")
     t.check(not out.exists(), f"{what}: there is an output")
+
+
+def check_lost(folder, rank, ranks):
+    """Where a rank is killed, rank 0 says that it is ended, or nobody."""
+    run = t.run("correct", folder / "in.h5ad", folder / "out.h5ad", "--batch",
+                "batch", "-q", ranks=ranks,
+                env={"BAL_FAULT": f"row:{rank}:kill:5"})
+    lines = [line for line in run.stderr.split("\n")
+             if line.startswith("balans: ")]
+    t.check(run.returncode not in (0, None), f"lost: code {run.returncode}")
+    t.check(len(lines) == (rank > 0) and all("SIGTERM" in x for x in lines),
+            f"lost rank {rank} of {ranks}: {run.stderr!r}")
+
+
+def check_ended(folder):
+    """SIGTERM ends a run that keeps no checkpoint, with one line."""
+    run = t.run("correct", folder / "in.h5ad", folder / "out.h5ad", "--batch",
+                "batch", "-q", env={"BAL_FAULT": "row:0:term:5"})
+    t.check(run.returncode == -signal.SIGTERM, f"code {run.returncode}")
+    t.check(run.stderr.count("\n") == 1 and "'sample'" in run.stderr,
+            f"ended: {run.stderr!r}")
 
 
 def check_quiet(folder):
@@ -50,6 +74,10 @@ with tempfile.TemporaryDirectory() as name:
         check_hang(where, spot, 1, 3)
     check_hang(where, "row", 0, 2)
     check_hang(where, "correct", 0, 1)
+    check_hang(where, "row", 0, 2, "stop")
+    for lost in (0, 1):
+        check_lost(where, lost, 3)
+    check_ended(where)
     t.fails(2, ["--stall-timeout"], "correct", where / "in.h5ad",
             where / "x.h5ad", "--batch", "batch", "--stall-timeout", -1)
     check_quiet(where)

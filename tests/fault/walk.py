@@ -13,8 +13,10 @@ import sys
 import tempfile
 
 TIMEOUT = 60
-# What a point needs to be on the way.
-OPTIONS = {"invert": ["--estimator", "nystrom"]}
+# What a point needs to be on the way: options, and a further fault.
+STOP = ["--checkpoint", "{folder}/state.h5"], ",row:0:term:2"
+NEEDS = {"invert": (["--estimator", "nystrom"], ""),
+         "keep": STOP, "fill": STOP, "publish": STOP}
 
 
 def points_of(program):
@@ -30,13 +32,14 @@ def expected(point, rank, size):
 
 def fail_once(program, launch, folder, point, rank, size):
     """What is wrong with this run, or nothing."""
+    options, more = NEEDS.get(point, ([], ""))
     try:
         run = subprocess.run(
             [*launch, str(size), program, "correct", str(folder / "in.h5ad"),
              str(folder / "out.h5ad"), "--batch", "batch", "--pca", "5",
-             "--quiet", *OPTIONS.get(point, [])],
+             "--quiet", *(o.format(folder=folder) for o in options)],
             capture_output=True, text=True, timeout=TIMEOUT,
-            env={**os.environ, "BAL_FAULT": f"{point}:{rank}"})
+            env={**os.environ, "BAL_FAULT": f"{point}:{rank}{more}"})
     except subprocess.TimeoutExpired:
         return f"no end within {TIMEOUT} s"
     wrong = []

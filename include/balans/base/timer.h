@@ -5,4 +5,7 @@
 /** Seconds on a monotonic clock with an arbitrary origin.  Local. */
 double bal_now(void);
 
+/** bal_now() at the start of the program: at the first call of this.  Local. */
+double bal_started(void);
+
 #endif

@@ -20,6 +20,9 @@ void bal_alive(void);
  *  @param[in] name  lives as long as the program */
 void bal_watch_name(const char *name);
 
+/** What was named last.  Local; a signal handler may call it. */
+const char *bal_watch_named(void);
+
 /** Grants `flops` operations that go by without a sign of life, at the least
  *  rate that is taken for work (1e9 a second), on top of the timeout; 0 takes
  *  the grant back.  Local; for calls of libraries that take long. */
@@ -28,9 +31,9 @@ void bal_watch_grant(double flops);
 /**
  * Starts the watcher.  Local.
  * After `seconds` without progress it writes one line to stderr and ends the
- * process with code 1, without any cleaning up.  Rank 0 is the first to do so,
- * the others follow later, so that one line is all there is where the launcher
- * is at hand.
+ * process with code 1, without any cleaning up.  Rank 0 is the first to do so.
+ * The others follow half a minute later or more, at most 90 s, so that one line
+ * is all there is where the launcher ends them by then.
  * @param[in] seconds  more than 0; 0 starts nothing
  * @param[in] rank     of this process
  * Fails with BAL_ENOMEM when there is no room for a thread.

@@ -35,6 +35,18 @@ START_TEST(leaves_all_else_alone)
 }
 END_TEST
 
+START_TEST(obeys_several_wishes)
+{
+    const char *both = "open:0:term:1,read:2";
+
+    all_assert(at_point("open", both) == BAL_OK);
+    all_assert(at_point("write", both) == BAL_OK);
+    all_assert(at_point("read", both) == BAL_EIO);
+    all_assert(at_point("read", "open:2,write:2:usr1:9,read:2") == BAL_EIO);
+    all_assert(at_point("read", "read:2:slow:1,read:1") == BAL_OK);
+}
+END_TEST
+
 START_TEST(names_every_point_once)
 {
     int count = 0;
@@ -53,6 +65,7 @@ int main(int argc, char **argv)
 
     tcase_add_test(tcase, fails_where_it_is_told);
     tcase_add_test(tcase, leaves_all_else_alone);
+    tcase_add_test(tcase, obeys_several_wishes);
     tcase_add_test(tcase, names_every_point_once);
     suite_add_tcase(suite, tcase);
     return mpi_check_run(suite, argc, argv);

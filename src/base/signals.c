@@ -1,0 +1,88 @@
+/* The handlers do what handlers may: they set a flag, and write a line that is
+ * made in place. */
+#define _POSIX_C_SOURCE 200809L
+#include "balans/base/signals.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "balans/base/watch.h"
+
+static volatile sig_atomic_t came;
+static volatile sig_atomic_t speaks;
+static int self;
+
+static void say(const char *text)
+{
+    ssize_t written = write(STDERR_FILENO, text, strlen(text));
+
+    (void)written;
+}
+
+/* One write, so that nothing comes between. */
+static void say_ended(void)
+{
+    const char *parts[] = {"balans: ended by SIGTERM in phase '",
+                           bal_watch_named(),
+                           "'; if nobody asked for that, another process of "
+                           "the job or its host was lost\n"};
+    char line[256];
+    size_t len = 0;
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        for (const char *c = parts[i]; *c != '\0' && len < sizeof line - 1;)
+            line[len++] = *c++;
+    line[len] = '\0';
+    say(line);
+}
+
+static void end(int number)
+{
+    if (speaks)
+        say_ended();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void note(int number)
+{
+    if (speaks && !came)
+        say(number == SIGTERM ? "balans: told to stop by SIGTERM\n"
+                              : "balans: told to stop by SIGUSR1\n");
+    came = 1;
+}
+
+static void set(int number, void (*handler)(int))
+{
+    struct sigaction act = {.sa_handler = handler, .sa_flags = SA_RESTART};
+
+    sigemptyset(&act.sa_mask);
+    sigaction(number, &act, NULL);
+}
+
+void bal_signals_start(int rank)
+{
+    self = rank;
+    speaks = rank == 0;
+    came = 0;
+    set(SIGTERM, end);
+}
+
+void bal_signals_note(bool say)
+{
+    speaks = say && self == 0;
+    set(SIGTERM, note);
+    set(SIGUSR1, note);
+}
+
+bool bal_signals_came(void)
+{
+    return came != 0;
+}
+
+void bal_signals_end(void)
+{
+    set(SIGTERM, SIG_IGN);
+    set(SIGUSR1, SIG_IGN);
+}
