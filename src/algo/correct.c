@@ -18,6 +18,7 @@
  * Reference: arXiv 2601.22331, section 3, Algorithm 4; docs/algorithm.md. */
 #include "balans/algo/correct.h"
 
+#include "balans/par/agree.h"
 #include "panel.h"
 
 /* A landmark's mean less that of the batch, whose sums the panel holds now. */
@@ -108,8 +109,10 @@ bal_verdict bal_correct(bal_comm *c, const bal_csr *a, bal_correction form,
     bal_panel p;
 
     BAL_TRY(bal_panel_init(c, a, x, memory, 0, threads, &p));
-    for (bal_size f = 0; f < x->d; f += p.room)
+    for (bal_size f = 0; f < x->d; f += p.room) {
+        BAL_TRY(bal_pause(c));
         correct_panel(&p, f, form);
+    }
 done:
     bal_panel_finish(&p);
     return st;

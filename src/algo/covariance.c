@@ -206,6 +206,7 @@ bal_verdict bal_covariance(bal_comm *c, const bal_shard *x,
     for (w.first = 0; w.first < all; w.first += w.most_pairs) {
         bal_size left = all - w.first;
         w.pairs = left < w.most_pairs ? left : w.most_pairs;
+        BAL_TRY(bal_pause(c));
         sum_tiles(&w);
         bal_fixed_reduce(c, w.sum, w.pairs * BLOCK);
         hand_over(&w, pca, total);

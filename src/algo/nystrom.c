@@ -338,6 +338,10 @@ static void take_smoothed(const bal_panel *p, const void *self,
 /* The sums of a panel, and what W^+ makes of them. */
 static bal_verdict load(bal_panel *p, course *t, bal_size first)
 {
+    bal_verdict st = bal_pause(p->comm);
+
+    if (bal_failed(st))
+        return st;
     bal_panel_load(p, first);
     for (bal_size l = 0; l < p->a->m; l++)
         for (bal_size f = 0; f < p->width; f++)

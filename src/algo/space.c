@@ -124,6 +124,7 @@ static bal_verdict find_components(bal_comm *c, const bal_shard *x,
     BAL_TRY(bal_pca_create(c, s->d, s->p, use_scalapack(s->d, par), &pca));
     BAL_TRY(bal_covariance(c, x, &view, scaler->most, par->memory, par->threads,
                            pca, &s->total));
+    BAL_TRY(bal_pause(c));
     BAL_TRY(bal_pca_solve(c, pca, s->components, s->variance));
 done:
     bal_pca_destroy(&pca);
@@ -223,6 +224,7 @@ bal_verdict bal_space_create(bal_comm *c, const bal_shard *x,
     if (s->pca)
         BAL_TRY(find_components(c, x, par, scaler, s));
 
+    BAL_TRY(bal_pause(c));
     bal_standard view = bal_scaler_view(scaler);
     BAL_TRY(set_points(c, x, par, &view, s));
     take_scales(s, scaler);

@@ -106,6 +106,7 @@ static bal_verdict read_panels(bal_job *j, float *rows)
         bal_size from = p * step < j->route->m ? p * step : j->route->m;
         bal_size left = j->route->m - from;
         bal_size count = left < step ? left : step;
+        BAL_TRY(bal_pause(j->comm));
         /* After a failure the rank goes on sending what it has. */
         if (!bal_failed(mine) && count > 0)
             mine = bal_h5ad_read_rows(j->file, j->route->first + from, count,

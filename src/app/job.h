@@ -17,14 +17,24 @@
 #include "balans/par/comm.h"
 #include "balans/par/layout.h"
 
+/** How far the sampling is. */
+typedef struct bal_mark {
+    int64_t pass;
+    bal_sample_stage stage;
+    bal_size block, width, rows;
+} bal_mark;
+
 /** When the state of the run was or is to be kept. */
 typedef struct bal_keeper {
-    double start;     ///< bal_now() at the start of the run ...
+    double start;     ///< bal_now() at the start of the program ...
     double saved;     ///< ... of the sampler, or after the latest checkpoint
     double cost;      ///< seconds the latest checkpoint took
-    double asked;     ///< when the sampler asked last ...
+    double asked;     ///< when somebody asked last ...
+    double told;      ///< when the answer first was to stop
     double gap;       ///< ... and the longest time between
-    bool there;       ///< a checkpoint was there to go on from
+    bool there;       ///< there is a checkpoint to go on from
+    bal_mark began;   ///< what the one at the start held ...
+    bal_mark kept;    ///< ... and what it holds now
     int64_t pass;     ///< the running one
     char *identity;   ///< lines that tell runs apart
     bal_sample_state from; ///< where to go on
@@ -54,8 +64,11 @@ typedef struct bal_job {
     bal_keeper keeper; ///< with --checkpoint only
 } bal_job;
 
-/** Looks for a checkpoint and sees to it that signals stop the run; does nothing
- *  without --checkpoint, as the following do.  Collective. */
+/** From now on signals and the time limit stop the run; does nothing without
+ *  --checkpoint, as the following do.  Local. */
+void bal_job_keep_start(bal_job *j);
+
+/** Looks for a checkpoint.  Collective. */
 bal_verdict bal_job_keep_open(bal_job *j);
 
 /** Goes on where the checkpoint says, if there is one: the pass, X and Z.

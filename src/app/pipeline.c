@@ -185,6 +185,8 @@ static bal_verdict run(bal_job *j)
 
     bal_comm_enter(j->comm, BAL_PHASE_READ);
     if (!j->par->dry_run)
+        bal_job_keep_start(j);
+    if (!j->par->dry_run)
         BAL_TRY(bal_h5ad_out_check(j->comm, j->par->output, j->par->input,
                                    j->par->force));
     BAL_TRY(bal_job_open(j));
@@ -195,8 +197,10 @@ static bal_verdict run(bal_job *j)
     }
     BAL_TRY(bal_job_keep_open(j));
     BAL_TRY(bal_job_read(j));
+    BAL_TRY(bal_pause(j->comm));
     BAL_TRY(build_space(j));
     BAL_TRY(run_passes(j));
+    BAL_TRY(bal_pause(j->comm));
     BAL_TRY(bal_job_write(j));
     record = bal_job_run_record(j);
     bal_job_print_phases(record);

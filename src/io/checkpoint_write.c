@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "balans/base/fault.h"
 #include "balans/base/mem.h"
 #include "balans/base/watch.h"
 #include "balans/io/checkpoint.h"
@@ -282,6 +283,7 @@ static bal_status put_rows(const writer *w)
         number[i] = a->row[i].landmark;
     if (w->comm->rank == 0)
         BAL_TRY(put(w, "landmarks", H5T_NATIVE_INT64, 0, a->m, number));
+    BAL_TRY(bal_fault("fill"));
     BAL_TRY(put_entries(w));
 done:
     bal_free(&number);
@@ -358,11 +360,15 @@ bal_verdict bal_checkpoint_write(bal_comm *c, const char *path,
 {
     bal_verdict st;
     writer w = {.comm = c, .what = what, .file = H5I_INVALID_HID};
+    bal_status mine = bal_fault("keep");
 
-    BAL_TRY(bal_agree(c, name_partial(path, w.partial)));
+    if (!bal_failed(mine))
+        mine = name_partial(path, w.partial);
+    BAL_TRY(bal_agree(c, mine));
     BAL_TRY(find_blocks(&w));
     BAL_TRY(bal_agree(c, c->rank == 0 ? create(&w) : BAL_OK));
     BAL_TRY(fill(&w));
+    BAL_TRY(bal_agree(c, bal_fault("publish")));
     BAL_TRY(bal_agree(c, c->rank == 0 ? publish(&w, path) : BAL_OK));
 done:
     if (bal_failed(st) && c->rank == 0)

@@ -21,3 +21,10 @@ bal_verdict bal_agree(bal_comm *c, bal_status mine)
     bal_error_set(&e);
     return (bal_verdict){(bal_status)e.code};
 }
+
+bal_verdict bal_pause(bal_comm *c)
+{
+    if (c->ask == NULL)
+        return (bal_verdict){BAL_OK};
+    return bal_agree(c, c->ask(c->ask_arg));
+}

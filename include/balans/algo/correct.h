@@ -36,7 +36,7 @@ typedef enum bal_estimator { BAL_NORMAL = 0, BAL_NYSTROM } bal_estimator;
  * @param[in]     memory   bytes of work space of this rank
  * @param[in]     threads  OpenMP threads
  * @param[in,out] x        [m, d]
- * Fails with BAL_ENOMEM; the values are then unspecified.
+ * Fails with BAL_ENOMEM, or at bal_pause(); the values are then unspecified.
  */
 bal_verdict bal_correct(bal_comm *c, const bal_csr *a, bal_correction form,
                         bal_size memory, int threads, bal_shard *x);

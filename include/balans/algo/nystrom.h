@@ -82,7 +82,7 @@ bal_nystrom_report bal_nystrom_told(const bal_nystrom *s);
  *                         holds included
  * @param[in]     threads  OpenMP threads
  * @param[in,out] x        [m, d]
- * Fails with BAL_ENOMEM, BAL_ERANGE; the values are then unspecified.
+ * Fails with BAL_ENOMEM, BAL_ERANGE, or at bal_pause(); the values are then unspecified.
  * Cost: that of smoothing (twice where not all features fit a panel), and
  * 4 m k flops a feature and rank.
  */

@@ -16,4 +16,12 @@
  */
 bal_verdict bal_agree(bal_comm *c, bal_status mine);
 
+/**
+ * A place at which long work may end before its time: fails with what c->ask
+ * fails with on any rank, BAL_ESTOPPED.
+ *
+ * Collective; without communication where there is nobody to ask.
+ */
+bal_verdict bal_pause(bal_comm *c);
+
 #endif

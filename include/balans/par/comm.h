@@ -45,6 +45,8 @@ typedef struct bal_comm {
     bal_phase phase;    ///< set by bal_comm_enter()
     double phase_since; ///< bal_now() of the latest bal_comm_enter()
     bal_tally tally[BAL_PHASE_COUNT];
+    bal_status (*ask)(void *arg); ///< for bal_pause(), NULL = nobody asks
+    void *ask_arg;
 } bal_comm;
 
 /** Wraps a duplicate of `mpi` and gives it an error handler that ends the job
