@@ -2,11 +2,13 @@
 
 usage: test_checkpoint.py PROGRAM LAUNCHER...
 
-Runs are ended by SIGTERM, SIGUSR1 and SIGKILL at many steps of the sampler and
-after it, on 1 to 4 ranks, and started again on another number of ranks until
-they are done.  All of the output but uns/balans/run is that of an undisturbed
-run.
+Runs are ended by SIGTERM, SIGUSR1 and SIGKILL in every phase, at many steps of
+the sampler and while a checkpoint is written, on 1 to 4 ranks, and started again
+on another number of ranks until they are done.  All of the output but
+uns/balans/run is that of an undisturbed run.  Where a run ends is told in steps,
+so nothing depends on how fast it is.
 """
+import os
 import pathlib
 import signal
 import subprocess
@@ -97,7 +99,7 @@ def check_signal_to_launcher(folder, wanted, number):
     run = subprocess.Popen(
         [*sys.argv[2:], "2", sys.argv[1],
          *map(str, command(folder, PASSES)), "--checkpoint-every", "0"],
-        stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        env={**os.environ, "BAL_FAULT": "row:0:wait:60"}, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     while run.poll() is None and not (folder / "state.h5").exists():
         time.sleep(0.001)
     run.send_signal(number)
@@ -106,6 +108,57 @@ def check_signal_to_launcher(folder, wanted, number):
         t.check(code != 0, f"{number}: code 0 without an output")
         t.works(*command(folder, PASSES), ranks=3)
     same(folder / "out.h5ad", wanted, f"signal {number}, code {code}")
+
+
+def check_phase(folder, wanted, extra, point, ranks, stops_there):
+    """A signal in any phase: stopped with a checkpoint, or finished."""
+    what = f"{extra} signal at {point} on {ranks}"
+    clear(folder)
+    run = t.run(*command(folder, extra), ranks=ranks,
+                env={"BAL_FAULT": f"{point}:{ranks - 1}:term"})
+    if stops_there:
+        t.check(run.returncode == 75 and (folder / "state.h5").exists()
+                and run.stderr.count("\n") == 1
+                and not (folder / "out.h5ad").exists(),
+                f"{what}: code {run.returncode}, {run.stderr!r}")
+        t.works(*command(folder, extra), ranks=ranks % 3 + 1)
+    else:
+        t.check(run.returncode == 0 and not run.stderr,
+                f"{what}: code {run.returncode}, {run.stderr!r}")
+    same(folder / "out.h5ad", wanted, what)
+    left = [p.name for p in folder.iterdir() if "state" in p.name]
+    t.check(not left, f"{what}: left {left}")
+
+
+def check_writing(folder, wanted, point):
+    """A checkpoint that fails, once it is due and once it is to stop with; the
+    one before stays what it was."""
+    clear(folder)
+    state = folder / "state.h5"
+    run = t.run(*command(folder, [])[:-1], "--checkpoint-every", 0, ranks=2,
+                env={"BAL_FAULT": f"{point}:1"})
+    t.check(run.returncode == 0 and f"warning: failure on demand at '{point}'"
+            in run.stderr, f"{point}: code {run.returncode}, {run.stderr!r}")
+    same(folder / "out.h5ad", wanted, f"{point} fails")
+    clear(folder)
+    t.run(*command(folder, []), ranks=2, env={"BAL_FAULT": "row:1:term:25"})
+    before = state.read_bytes()
+    t.fails(1, [point], *command(folder, []), ranks=3,
+            env={"BAL_FAULT": f"row:0:term:20,{point}:2"})
+    t.check(state.read_bytes() == before, f"{point}: another checkpoint")
+    t.works(*command(folder, []))
+    same(folder / "out.h5ad", wanted, f"after {point} has failed")
+
+
+def check_nothing_to_keep(folder, wanted):
+    """A stop long before the sampler starts."""
+    clear(folder)
+    run = t.run(*command(folder, []), ranks=2,
+                env={"BAL_FAULT": "open:0:term,eigen:0:slow:6000"})
+    t.check(run.returncode == 75 and "without checkpoint" in run.stderr,
+            f"nothing to keep: code {run.returncode}, {run.stderr!r}")
+    t.works(*command(folder, []), ranks=2)
+    same(folder / "out.h5ad", wanted, "from nothing")
 
 
 def check_many_stops(folder, wanted):
@@ -125,8 +178,14 @@ def check_many_stops(folder, wanted):
 
 def check_time_limit(folder, wanted):
     clear(folder)
-    run = t.run(*command(folder, []), "--time-limit", 1e-5, ranks=2)
-    t.check(run.returncode == 75, f"time limit: code {run.returncode}")
+    state = folder / "state.h5"
+    for turn in range(2):
+        run = t.run(*command(folder, []), "--time-limit", 1e-5, ranks=2)
+        t.check(run.returncode == 75 and "added nothing" in run.stderr,
+                f"time limit: code {run.returncode}, {run.stderr!r}")
+        if turn == 0:
+            before = state.stat().st_ino
+    t.check(state.stat().st_ino == before, "nothing was written anew")
     run = t.run(*command(folder, []), "--time-limit", 60, ranks=3)
     t.check(run.returncode == 0, f"time limit: {run.stderr!r}")
     same(folder / "out.h5ad", wanted, "after a time limit")
@@ -184,6 +243,20 @@ with tempfile.TemporaryDirectory() as name:
         check_stop(where, twice, PASSES, "term", "row", 118, ranks, then)
         check_stop(where, twice, PASSES, "kill", "correct", 3, ranks, then)
     check_stop(where, weighed, NYSTROM, "term", "row", 64, 2, 4)
+    for turn, point in enumerate(("open", "read", "space", "eigen", "sample",
+                                  "publish", "correct", "create", "write",
+                                  "finish")):
+        check_phase(where, plain, [], point, turn % 3 + 1,
+                    turn < 7)
+    check_phase(where, twice, PASSES, "correct", 2, True)
+    check_phase(where, weighed, NYSTROM, "invert", 2, True)
+    for turn, point in enumerate(("keep", "fill", "publish")):
+        for count in (1, 2 + turn, 5):
+            check_stop(where, plain, [], "kill", point, count, count % 3 + 1,
+                       turn % 4 + 1)
+        check_stop(where, twice, PASSES, "kill", point, 14, 2, 3)
+        check_writing(where, plain, point)
+    check_nothing_to_keep(where, plain)
     for number in (signal.SIGUSR1, signal.SIGTERM):
         check_signal_to_launcher(where, twice, number)
     t.check(stops > 20, f"only {stops} runs were stopped")

@@ -113,11 +113,7 @@ awk -F, 'NR > 1 && $6 != 2000 * $2 { exit 1 } END { exit NR != 3 }' weak.csv
 check "its CSV has data that grow with the nodes: $(cat weak.csv)" \
     test $? -eq 0
 
-if "$balans" correct --help | grep -q -e --checkpoint; then
-    . "$root/tests/jobs/requeue.sh"
-else
-    echo "skipped: no --checkpoint"
-fi
+. "$root/tests/jobs/requeue.sh"
 
 echo "$checks checks, $bad wrong"
 [ "$bad" -eq 0 ]
