@@ -203,6 +203,9 @@ bal_verdict bal_covariance(bal_comm *c, const bal_shard *x,
     bal_comm_min_i64(c, &w.most_pairs, 1);
     BAL_TRY(bal_agree(c, allot(&w, most)));
     bal_blas_one_thread();
+    /* Ranks wait for the slowest, and a panel takes long. */
+    bal_watch_grant(2.0 * BLOCK * (double)w.most_pairs / threads *
+                    ((double)layout->n / c->size + BAL_TILE));
     for (w.first = 0; w.first < all; w.first += w.most_pairs) {
         bal_size left = all - w.first;
         w.pairs = left < w.most_pairs ? left : w.most_pairs;
@@ -212,6 +215,7 @@ bal_verdict bal_covariance(bal_comm *c, const bal_shard *x,
         hand_over(&w, pca, total);
     }
 done:
+    bal_watch_grant(0);
     release(&w);
     return st;
 }

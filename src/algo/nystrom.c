@@ -17,6 +17,7 @@
 
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/linalg/pinv.h"
 #include "balans/par/agree.h"
 #include "balans/par/exchange.h"
@@ -46,6 +47,8 @@ bal_verdict bal_range_find(bal_comm *c, const bal_shard *x, bal_range *out)
         out->high[f] = -INFINITY;
     }
     for (bal_lidx j = 0; j < x->m; j++) {
+        if (j % BAL_TILE == 0)
+            bal_alive();
         const float *row = x->at + (bal_size)j * x->d;
         for (bal_size f = 0; f < x->d; f++) {
             out->low[f] = fminf(out->low[f], row[f]);

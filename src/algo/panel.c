@@ -47,6 +47,7 @@ done:
 
 void bal_panel_finish(bal_panel *p)
 {
+    bal_watch_grant(0);
     bal_free(&p->most);
     bal_free(&p->scale);
     bal_free(&p->up);
@@ -93,6 +94,10 @@ bal_verdict bal_panel_init(bal_comm *c, const bal_csr *a, bal_shard *x,
     if (!bal_failed(mine))
         mine = allot(p);
     BAL_TRY(bal_agree(c, mine));
+    /* Ranks wait for the one with the most entries. */
+    int64_t most = bal_csr_entries(a);
+    bal_comm_max_i64(c, &most, 1);
+    bal_watch_grant(6 * (double)most * (double)p->room / p->threads);
 done:
     return st;
 }
@@ -125,6 +130,8 @@ static void choose_scales(bal_panel *p)
     for (bal_size f = 0; f < p->count; f++)
         p->most[f] = 0;
     for (bal_lidx j = 0; j < x->m; j++) {
+        if (j % BAL_TILE == 0)
+            bal_alive();
         const float *row = x->at + (bal_size)j * x->d + p->first;
         for (bal_size f = 0; f < p->count; f++)
             p->most[f] = fmaxf(p->most[f], fabsf(row[f]));

@@ -64,6 +64,7 @@ static void find_extremes(work *w)
 #pragma omp parallel for schedule(static) num_threads(w->threads)
     for (bal_size t = 0; t < layout->tiles; t++) {
         bal_size own = omp_get_thread_num() * d;
+        bal_alive();
         bal_tile_extremes(rows(w->x, &layout->tile[t]), layout->tile[t].m, d,
                           w->lo + own, w->hi + own);
     }

@@ -5,6 +5,7 @@
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/base/text.h"
+#include "balans/base/watch.h"
 #include "balans/data/checksum.h"
 #include "balans/par/agree.h"
 #include "job.h"
@@ -102,6 +103,7 @@ static bal_verdict read_panels(bal_job *j, float *rows)
     bal_status mine = BAL_OK;
     bal_size panels, step = bal_job_panel(j, j->info.d, &panels);
 
+    bal_watch_grant_io(4.0 * (double)(step * j->info.d) * j->comm->size);
     for (bal_size p = 0; p < panels; p++) {
         bal_size from = p * step < j->route->m ? p * step : j->route->m;
         bal_size left = j->route->m - from;
@@ -116,6 +118,7 @@ static bal_verdict read_panels(bal_job *j, float *rows)
     }
     st = bal_agree(j->comm, mine);
 done:
+    bal_watch_grant(0);
     return st;
 }
 

@@ -124,13 +124,13 @@ const bal_option bal_params_table[] = {
     {.name = "time-limit", .kind = BAL_OPTION_REAL, .at = AT(time_limit),
      .preset = "0", .low = 0, .high = 1e9, .operand = "MIN",
      .unit = "minutes",
-     .meaning = "time the run has; stop with a checkpoint when it is nearly "
-                "over; 0 is no limit"},
+     .meaning = "time the run has, from the start of the program; stop with a "
+                "checkpoint when it is nearly over; 0 is no limit"},
     {.name = "stall-timeout", .kind = BAL_OPTION_INT,
      .at = AT(stall_timeout), .preset = "600", .low = 0, .high = INT32_MAX,
      .operand = "SEC", .unit = "seconds",
      .meaning = "end with an error when a rank has made no progress for so "
-                "long; 0 is never"},
+                "long, all ranks within 90 s more; 0 is never"},
     {.name = "report", .kind = BAL_OPTION_TEXT, .at = AT(report),
      .operand = "FILE.json",
      .meaning = "write a machine-readable report of the run"},

@@ -15,7 +15,8 @@
 
 enum { OVERSLEPT = 5 }; /* times as long as it meant to sleep */
 
-static const double slowest = 1e9; /* flops a second that are still work */
+/* What is still work, in a second. */
+static const double slowest = 1e9, slowest_io = 1e8;
 
 static _Atomic unsigned long signs;
 static _Atomic double granted; /* seconds on top of the timeout */
@@ -51,6 +52,11 @@ void bal_watch_grant(double flops)
 {
     atomic_store_explicit(&granted, flops / slowest, memory_order_relaxed);
     bal_alive();
+}
+
+void bal_watch_grant_io(double bytes)
+{
+    bal_watch_grant(bytes / slowest_io * slowest);
 }
 
 /* Ranks other than 0 speak only where rank 0 could not, so they give the

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "balans/base/watch.h"
+
 enum { CHAINS = 4 }; /* of 64 bits: two numbers each */
 
 static uint64_t mix(uint64_t h, uint64_t v)
@@ -51,10 +53,13 @@ uint64_t bal_checksum_rows(bal_comm *c, const bal_route *route,
 {
     int64_t half[2] = {0, 0};
 
-    for (bal_lidx i = 0; i < s->m; i++)
+    for (bal_lidx i = 0; i < s->m; i++) {
+        if (i % BAL_TILE == 0)
+            bal_alive();
         add(mix_row(mix((uint64_t)s->d, (uint64_t)route->row[i]),
                     s->at + i * s->d, s->d),
             half);
+    }
     return sum(c, half);
 }
 

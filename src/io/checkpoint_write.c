@@ -366,11 +366,13 @@ bal_verdict bal_checkpoint_write(bal_comm *c, const char *path,
         mine = name_partial(path, w.partial);
     BAL_TRY(bal_agree(c, mine));
     BAL_TRY(find_blocks(&w));
+    bal_watch_grant_io((double)estimate(&w));
     BAL_TRY(bal_agree(c, c->rank == 0 ? create(&w) : BAL_OK));
     BAL_TRY(fill(&w));
     BAL_TRY(bal_agree(c, bal_fault("publish")));
     BAL_TRY(bal_agree(c, c->rank == 0 ? publish(&w, path) : BAL_OK));
 done:
+    bal_watch_grant(0);
     if (bal_failed(st) && c->rank == 0)
         unlink(w.partial);
     bal_free(&w.block);

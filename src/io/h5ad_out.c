@@ -342,6 +342,7 @@ static bal_verdict write_blocks(bal_h5ad_out *o, bal_gidx first, bal_size count,
     most = row > 0 && BLOCK / row > 0 ? BLOCK / row : 1;
     int64_t rounds = (count + most - 1) / most;
     bal_comm_max_i64(o->comm, &rounds, 1);
+    bal_watch_grant_io((double)(rounds * most * row) * o->comm->size);
     for (int64_t i = 0; i < rounds; i++) {
         bal_size at = i * most, now = count - at < most ? count - at : most;
         if (now < 0 || bal_failed(mine))
@@ -353,7 +354,9 @@ static bal_verdict write_blocks(bal_h5ad_out *o, bal_gidx first, bal_size count,
     }
     H5Tclose(type);
     bal_comm_count_io(o->comm, count * row);
-    return bal_agree(o->comm, mine);
+    bal_verdict st = bal_agree(o->comm, mine);
+    bal_watch_grant(0);
+    return st;
 }
 
 bal_verdict bal_h5ad_out_write(bal_h5ad_out *o, const char *array,
@@ -443,9 +446,11 @@ bal_verdict bal_h5ad_out_finish(bal_h5ad_out **o, const bal_record *late)
     bal_comm *c = (*o)->comm;
     bal_verdict st;
 
+    bal_watch_grant_io((double)size_of((*o)->partial));
     BAL_TRY(bal_agree(c, close_together(*o)));
     BAL_TRY(bal_agree(c, c->rank == 0 ? publish(*o, late) : BAL_OK));
 done:
+    bal_watch_grant(0);
     if (bal_failed(st) && c->rank == 0)
         unlink((*o)->partial);
     discard(o);

@@ -28,6 +28,10 @@ const char *bal_watch_named(void);
  *  the grant back.  Local; for calls of libraries that take long. */
 void bal_watch_grant(double flops);
 
+/** The same for bytes that all ranks together move to or from files, at 100 MB/s
+ *  or more.  Local. */
+void bal_watch_grant_io(double bytes);
+
 /**
  * Starts the watcher.  Local.
  * After `seconds` without progress it writes one line to stderr and ends the
