@@ -122,8 +122,8 @@ static bal_mark mark_of(int64_t pass, const bal_sample_state *s)
 
 static bool is_same(const bal_mark *a, const bal_mark *b)
 {
-    return a->pass == b->pass && a->stage == b->stage &&
-           a->block == b->block && a->width == b->width && a->rows == b->rows;
+    return a->pass == b->pass && a->stage == b->stage && a->block == b->block &&
+           a->width == b->width && a->rows == b->rows;
 }
 
 /* A job that stops where it began would do so for ever. */
@@ -138,8 +138,8 @@ static bal_status fail_stopped(const bal_job *j)
                         "the same command goes on from checkpoint %s", file);
     return BAL_FAIL(BAL_ESTOPPED,
                     "the same command %s%s; this run added nothing, so %s",
-                    k->there ? "goes on from checkpoint " :
-                               "starts anew, without checkpoint ",
+                    k->there ? "goes on from checkpoint "
+                             : "starts anew, without checkpoint ",
                     file,
                     j->par->time_limit > 0 ? "give it more --time-limit"
                                            : "give it more time");
@@ -218,7 +218,7 @@ void bal_job_keep_start(bal_job *j)
 {
     if (j->par->checkpoint == NULL)
         return;
-    bal_signals_note(!j->par->quiet);
+    bal_signals_note(!j->par->quiet && j->comm->rank == 0);
     j->keeper.start = bal_started();
     j->keeper.began = j->keeper.kept = (bal_mark){.pass = 1, .width = 1};
     begin_to_ask(&j->keeper);

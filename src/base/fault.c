@@ -15,9 +15,9 @@ static long reached[WISHES]; /* times this rank came by a wish's point */
 
 /* One name for each call of bal_fault(), in the order of a run. */
 const char *const bal_fault_points[] = {
-    "open",   "batches", "read",    "space", "eigen", "sample", "row",
-    "keep",   "fill",    "publish", "invert", "correct", "create", "write",
-    "finish", NULL,
+    "open",   "batches", "read",   "space",   "eigen",  "sample",
+    "row",    "keep",    "fill",   "publish", "invert", "correct",
+    "create", "write",   "finish", NULL,
 };
 
 void bal_fault_set_rank(int rank)
@@ -32,9 +32,9 @@ static const struct {
     way way;
     int sent;
 } ways[] = {
-    {"hang", HANG, 0},          {"wait", WAIT, 0},
-    {"slow", SLOW, 0},          {"kill", SIGNAL, SIGKILL},
-    {"stop", SIGNAL, SIGSTOP},  {"term", SIGNAL, SIGTERM},
+    {"hang", HANG, 0},         {"wait", WAIT, 0},
+    {"slow", SLOW, 0},         {"kill", SIGNAL, SIGKILL},
+    {"stop", SIGNAL, SIGSTOP}, {"term", SIGNAL, SIGTERM},
     {"usr1", SIGNAL, SIGUSR1},
 };
 

@@ -9,9 +9,8 @@
 
 #include "balans/base/watch.h"
 
-static volatile sig_atomic_t came;
+static volatile sig_atomic_t came; /* the last one, or 0 */
 static volatile sig_atomic_t speaks;
-static int self;
 
 static void say(const char *text)
 {
@@ -50,7 +49,7 @@ static void note(int number)
     if (speaks && !came)
         say(number == SIGTERM ? "balans: told to stop by SIGTERM\n"
                               : "balans: told to stop by SIGUSR1\n");
-    came = 1;
+    came = number;
 }
 
 static void set(int number, void (*handler)(int))
@@ -61,17 +60,23 @@ static void set(int number, void (*handler)(int))
     sigaction(number, &act, NULL);
 }
 
-void bal_signals_start(int rank)
+void bal_signals_start(void)
 {
-    self = rank;
+    bal_signals_note(false);
+}
+
+void bal_signals_obey(int rank)
+{
     speaks = rank == 0;
-    came = 0;
     set(SIGTERM, end);
+    set(SIGUSR1, SIG_DFL);
+    if (came)
+        raise(came);
 }
 
 void bal_signals_note(bool say)
 {
-    speaks = say && self == 0;
+    speaks = say;
     set(SIGTERM, note);
     set(SIGUSR1, note);
 }

@@ -73,12 +73,11 @@ static double patience_of(double seconds, int rank)
 static void give_up(void)
 {
     char line[256];
-    int len =
-        snprintf(line, sizeof line,
-                 "balans: stalled on rank %d: no progress for %.15g s in "
-                 "phase '%s'; a host or a link may be lost, or "
-                 "--stall-timeout is too short\n",
-                 watch.rank, watch.seconds, bal_watch_named());
+    int len = snprintf(line, sizeof line,
+                       "balans: stalled on rank %d: no progress for %.15g s in "
+                       "phase '%s'; a host or a link may be lost, or "
+                       "--stall-timeout is too short\n",
+                       watch.rank, watch.seconds, bal_watch_named());
     ssize_t written = write(STDERR_FILENO, line, (size_t)len);
 
     (void)written;

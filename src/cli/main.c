@@ -73,6 +73,8 @@ static bal_verdict run(bal_comm *c, int argc, char *const *argv)
     if (command == NULL)
         return bal_agree(c, fail_command(argc, argv));
     bal_machine_agree(c);
+    if (command != &bal_cmd_correct)
+        bal_signals_obey(c->rank);
     return command->run(c, argc - 2, argv + 2);
 }
 
@@ -109,6 +111,7 @@ int main(int argc, char **argv)
     bal_comm c;
 
     (void)bal_started();
+    bal_signals_start();
     bal_machine_repair(argv);
     if (argc > 1 && answer_without_mpi(argc, argv))
         return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -116,7 +119,6 @@ int main(int argc, char **argv)
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &granted);
     bal_comm_init(&c, MPI_COMM_WORLD);
     bal_fault_set_rank(c.rank);
-    bal_signals_start(c.rank);
     bal_log_init(BAL_LOG_INFO, c.rank);
 
     bal_verdict st = flush(&c, run(&c, argc, argv));

@@ -11,14 +11,18 @@
 
 #include <stdbool.h>
 
-/** SIGTERM ends the process from now on, on rank 0 with one line.  Local. */
-void bal_signals_start(int rank);
+/** The program has started: both are noted, as nobody knows yet.  Local. */
+void bal_signals_start(void);
 
-/** SIGTERM and SIGUSR1 are noted from now on.  Local.
- *  @param[in] say  rank 0 says so when the first one comes */
+/** Both end the process from now on, or at once if one has come; on SIGTERM
+ *  rank 0 says so.  Local. */
+void bal_signals_obey(int rank);
+
+/** Both are noted from now on.  Local.
+ *  @param[in] say  say so when the first one comes */
 void bal_signals_note(bool say);
 
-/** Whether one of them came since.  Local. */
+/** Whether one of them has been noted.  Local. */
 bool bal_signals_came(void);
 
 /** The work is over, there is nothing left to stop: SIGTERM and SIGUSR1 do
