@@ -50,12 +50,21 @@ data() {
         --dims "$3" --batches "$4" --clusters "$5" --quiet
 }
 
+# A virtual machine may have given free memory back, and then whoever touches it
+# first waits for the host.  So half of it is touched before a run.
+warm_memory() {
+    local bytes
+    bytes=$(awk '/^MemAvailable/ { printf "%d", $2 * 512 }' /proc/meminfo)
+    head -c "$bytes" /dev/zero | tail -c "$bytes" >/dev/null
+}
+
 # measure KEY ROUND DATA RANKS [OPTION]...: one run; leaves its report, its
 # messages and its wall time as $scratch/KEY.ROUND.{json,log,wall}.
 measure() {
     local at=$scratch/$1.$2 in=$scratch/$3.h5ad n=$4 start
     shift 4
     rm -f "$scratch/out.h5ad"
+    [ -e "$scratch/fill" ] || warm_memory
     start=$EPOCHREALTIME
     on "$n" "$balans" correct "$in" "$scratch/out.h5ad" --batch batch \
         --threads 1 --report "$at.json" "$@" 2>"$at.log" ||
@@ -237,8 +246,8 @@ timed() {
     figures since "$start" "$EPOCHREALTIME" >"$to"
 }
 
-# Fills free memory with file cache. A virtual machine may have given it back,
-# and then whoever writes to it first waits for the host.
+# Fills free memory with file cache: reading and writing take it from there, and
+# find as much of it however long ago the last program ended.
 fill_memory() {
     truncate -s "$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)K" \
         "$scratch/fill"
@@ -257,6 +266,8 @@ part_io() {
         forget "$file"
         timed "dd-cold.$round" dd if="$file" of=/dev/null bs=16M status=none
         timed "dd-warm.$round" dd if="$file" of=/dev/null bs=16M status=none
+        fill_memory
+        cat "$file" >/dev/null
         measure io-warm "$round" io "$ranks" "${options[@]}"
         rm -f "$scratch/out.h5ad"
         fill_memory
