@@ -112,8 +112,23 @@ void bal_job_original(const bal_job *j, char *path, size_t size);
  *  @param[in] p  dimensions of Z */
 bal_size bal_job_memory(const bal_job *j, bal_size p, bal_size affinities);
 
-/** Prints what a run would do, on rank 0's stdout.  Collective. */
-bal_verdict bal_job_dry_run(bal_job *j);
+/** The same for a rank of another number of ranks.  Local.
+ *  @param[in] l  its layout */
+bal_size bal_job_memory_of(const bal_job *j, const bal_layout *l, bal_size p,
+                           bal_size affinities);
+
+/** Parameters of the parts, as the run sets them; the sampler's without a hook.
+ *  Local. */
+bal_space_params bal_job_space_params(const bal_job *j);
+bal_row_params bal_job_row_params(const bal_job *j);
+bal_sample_params bal_job_sample_params(const bal_job *j, int64_t pass);
+
+/** Dimensions of Z.  Local. */
+bal_size bal_job_dimensions(const bal_job *j);
+
+/** Prints what a run on `ranks` ranks would do and need, on rank 0's stdout.
+ *  Collective. */
+bal_verdict bal_job_plan(bal_job *j, int ranks);
 
 /** What determines the result and what came out: parameters, version, input,
  *  counts; the same for equal runs.  Local. */

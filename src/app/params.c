@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "balans/app/plan.h"
 #include "balans/base/mem.h"
 #include "balans/base/text.h"
 
@@ -17,101 +18,111 @@ static const char *const solvers[] = {"auto", "lapack", "scalapack", NULL};
 /* clang-format off */
 #define AT(member) offsetof(bal_params, member)
 
+/* What a run and a question about one have in common. */
+#define BATCH(needed) \
+    {.name = "batch", .kind = BAL_OPTION_TEXT, .at = AT(batch), \
+     .required = needed, .result = true, .operand = "COLUMN", \
+     .meaning = "column of obs that names the batch: categorical, string or " \
+                "integer"}
+#define COMMON \
+    {.name = "matrix", .kind = BAL_OPTION_TEXT, .at = AT(matrix), \
+     .preset = "X", .result = true, .operand = "NAME", \
+     .meaning = "matrix to correct: X, layers/NAME or obsm/NAME"}, \
+    {.name = "scale", .kind = BAL_OPTION_CHOICE, .at = AT(scale), \
+     .preset = "standard", .choice = scalings, .result = true, \
+     .operand = "HOW", \
+     .meaning = "scale of the features in the distance space"}, \
+    {.name = "clip", .kind = BAL_OPTION_REAL, .at = AT(clip), \
+     .preset = "10", .low = 0, .high = INFINITY, .above = true, .result = true, \
+     .operand = "C", .unit = "standard deviations", \
+     .meaning = "standardised features are cut off at +-C in the distance " \
+                "space"}, \
+    {.name = "pca", .kind = BAL_OPTION_INT, .at = AT(pca), \
+     .preset = "50", .low = 0, .high = INT32_MAX, .result = true, \
+     .operand = "P", .unit = "components", \
+     .meaning = "principal components of the distance space, used where there " \
+                "are more features; 0 turns them off"}, \
+    {.name = "neighbors", .kind = BAL_OPTION_NEIGHBORS, .at = AT(neighbors), \
+     .preset = "10", .result = true, .operand = "K|F%", .unit = "points", \
+     .meaning = "which neighbour's distance sets the local scale in each " \
+                "batch"}, \
+    {.name = "block", .kind = BAL_OPTION_INT, .at = AT(block), \
+     .preset = "50", .low = 1, .high = BAL_BLOCK_MOST, .result = true, \
+     .operand = "J", .unit = "steps", \
+     .meaning = "steps in one block of the sampler"}, \
+    {.name = "patience", .kind = BAL_OPTION_INT, .at = AT(patience), \
+     .preset = "20", .low = 1, .high = INT32_MAX, .result = true, \
+     .operand = "T", .unit = "landmarks", \
+     .meaning = "landmarks in succession that cover nothing new before " \
+                "sampling stops"}, \
+    {.name = "sparsify", .kind = BAL_OPTION_CHOICE, .at = AT(sparsify), \
+     .preset = "elbow", .choice = sparsifiers, .result = true, \
+     .operand = "HOW", \
+     .meaning = "which affinities of a landmark are kept: left of the curve's " \
+                "bend, or within the local scale"}, \
+    {.name = "gate", .kind = BAL_OPTION_REAL, .at = AT(gate), \
+     .preset = "0", .low = 0, .high = INFINITY, .result = true, \
+     .operand = "G", \
+     .meaning = "leave out batches whose local scale (squared) is more than G " \
+                "times that of the landmark's own batch; 0 is off, else at " \
+                "least 1"}, \
+    {.name = "uncovered", .kind = BAL_OPTION_CHOICE, .at = AT(uncovered), \
+     .preset = "extend", .choice = policies, .result = true, \
+     .operand = "HOW", \
+     .meaning = "points that no landmark covers: draw landmarks among them, " \
+                "or keep their values"}, \
+    {.name = "max-landmarks", .kind = BAL_OPTION_INT, .at = AT(max_landmarks), \
+     .preset = "0", .low = 0, .high = INT32_MAX, .result = true, \
+     .operand = "M", .unit = "landmarks", \
+     .meaning = "most landmarks to draw; 0 is no limit"}, \
+    {.name = "correction", .kind = BAL_OPTION_CHOICE, .at = AT(correction), \
+     .preset = "smooth", .choice = corrections, .result = true, \
+     .operand = "HOW", \
+     .meaning = "replace each profile by its smoothed one, or move it by what " \
+                "its batch is off"}, \
+    {.name = "estimator", .kind = BAL_OPTION_CHOICE, .at = AT(estimator), \
+     .preset = "normal", .choice = estimators, .result = true, \
+     .operand = "HOW", \
+     .meaning = "how smooth weighs landmarks; nystrom costs the cube of their " \
+                "number"}, \
+    {.name = "rcond", .kind = BAL_OPTION_REAL, .at = AT(rcond), \
+     .preset = "0.1", .low = 0, .high = 1, .below = true, .result = true, \
+     .operand = "R", .unit = "share of the largest eigenvalue", \
+     .meaning = "nystrom keeps the eigenvalues above it"}, \
+    {.name = "passes", .kind = BAL_OPTION_INT, .at = AT(passes), \
+     .preset = "1", .low = 1, .high = 1000, .result = true, \
+     .operand = "T", \
+     .meaning = "passes; all but the last apply the residual correction"}, \
+    {.name = "seed", .kind = BAL_OPTION_SEED, .at = AT(seed), \
+     .preset = "0", .result = true, .operand = "S", \
+     .meaning = "seed of the random numbers"}, \
+    {.name = "save-affinity", .kind = BAL_OPTION_FLAG, .at = AT(save_affinity), \
+     .preset = "false", .result = true, \
+     .meaning = "store the affinities in the output, as uns/balans/affinity"}, \
+    {.name = "keep-original", .kind = BAL_OPTION_FLAG, .at = AT(keep_original), \
+     .preset = "false", .result = true, \
+     .meaning = "store the input matrix in the output, as layers/original or " \
+                "obsm/NAME_original"}, \
+    {.name = "memory-per-rank", .kind = BAL_OPTION_SIZE, \
+     .at = AT(memory_per_rank), .preset = "auto", .low = 1 << 20, \
+     .high = INFINITY, .automatic = true, .operand = "SIZE", .unit = "bytes", \
+     .meaning = "working memory of a rank beyond the data itself; auto is 1G"}, \
+    {.name = "threads", .kind = BAL_OPTION_INT, .at = AT(threads), \
+     .preset = "auto", .low = 1, .high = 4096, .automatic = true, \
+     .operand = "N", .unit = "threads", \
+     .meaning = "OpenMP threads of a rank; auto is OMP_NUM_THREADS, else 1"}, \
+    {.name = "pca-solver", .kind = BAL_OPTION_CHOICE, .at = AT(pca_solver), \
+     .preset = "auto", .choice = solvers, .result = true, .operand = "HOW", \
+     .meaning = "who finds the principal components; auto is scalapack above " \
+                "4096 features"}
+#define VERBOSE \
+    {.name = "verbose", .letter = 'v', .kind = BAL_OPTION_FLAG, \
+     .at = AT(verbose), .preset = "false", .command_line = true, \
+     .meaning = "say more on stderr"}
+
 const bal_option bal_params_table[] = {
-    {.name = "batch", .kind = BAL_OPTION_TEXT, .at = AT(batch),
-     .required = true, .result = true, .operand = "COLUMN",
-     .meaning = "column of obs that names the batch: categorical, string or "
-                "integer"},
-    {.name = "matrix", .kind = BAL_OPTION_TEXT, .at = AT(matrix),
-     .preset = "X", .result = true, .operand = "NAME",
-     .meaning = "matrix to correct: X, layers/NAME or obsm/NAME"},
-    {.name = "scale", .kind = BAL_OPTION_CHOICE, .at = AT(scale),
-     .preset = "standard", .choice = scalings, .result = true,
-     .operand = "HOW",
-     .meaning = "scale of the features in the distance space"},
-    {.name = "clip", .kind = BAL_OPTION_REAL, .at = AT(clip),
-     .preset = "10", .low = 0, .high = INFINITY, .above = true, .result = true,
-     .operand = "C", .unit = "standard deviations",
-     .meaning = "standardised features are cut off at +-C in the distance "
-                "space"},
-    {.name = "pca", .kind = BAL_OPTION_INT, .at = AT(pca),
-     .preset = "50", .low = 0, .high = INT32_MAX, .result = true,
-     .operand = "P", .unit = "components",
-     .meaning = "principal components of the distance space, used where there "
-                "are more features; 0 turns them off"},
-    {.name = "neighbors", .kind = BAL_OPTION_NEIGHBORS, .at = AT(neighbors),
-     .preset = "10", .result = true, .operand = "K|F%", .unit = "points",
-     .meaning = "which neighbour's distance sets the local scale in each "
-                "batch"},
-    {.name = "block", .kind = BAL_OPTION_INT, .at = AT(block),
-     .preset = "50", .low = 1, .high = BAL_BLOCK_MOST, .result = true,
-     .operand = "J", .unit = "steps",
-     .meaning = "steps in one block of the sampler"},
-    {.name = "patience", .kind = BAL_OPTION_INT, .at = AT(patience),
-     .preset = "20", .low = 1, .high = INT32_MAX, .result = true,
-     .operand = "T", .unit = "landmarks",
-     .meaning = "landmarks in succession that cover nothing new before "
-                "sampling stops"},
-    {.name = "sparsify", .kind = BAL_OPTION_CHOICE, .at = AT(sparsify),
-     .preset = "elbow", .choice = sparsifiers, .result = true,
-     .operand = "HOW",
-     .meaning = "which affinities of a landmark are kept: left of the curve's "
-                "bend, or within the local scale"},
-    {.name = "gate", .kind = BAL_OPTION_REAL, .at = AT(gate),
-     .preset = "0", .low = 0, .high = INFINITY, .result = true,
-     .operand = "G",
-     .meaning = "leave out batches whose local scale (squared) is more than G "
-                "times that of the landmark's own batch; 0 is off, else at "
-                "least 1"},
-    {.name = "uncovered", .kind = BAL_OPTION_CHOICE, .at = AT(uncovered),
-     .preset = "extend", .choice = policies, .result = true,
-     .operand = "HOW",
-     .meaning = "points that no landmark covers: draw landmarks among them, "
-                "or keep their values"},
-    {.name = "max-landmarks", .kind = BAL_OPTION_INT, .at = AT(max_landmarks),
-     .preset = "0", .low = 0, .high = INT32_MAX, .result = true,
-     .operand = "M", .unit = "landmarks",
-     .meaning = "most landmarks to draw; 0 is no limit"},
-    {.name = "correction", .kind = BAL_OPTION_CHOICE, .at = AT(correction),
-     .preset = "smooth", .choice = corrections, .result = true,
-     .operand = "HOW",
-     .meaning = "replace each profile by its smoothed one, or move it by what "
-                "its batch is off"},
-    {.name = "estimator", .kind = BAL_OPTION_CHOICE, .at = AT(estimator),
-     .preset = "normal", .choice = estimators, .result = true,
-     .operand = "HOW",
-     .meaning = "how smooth weighs landmarks; nystrom costs the cube of their "
-                "number"},
-    {.name = "rcond", .kind = BAL_OPTION_REAL, .at = AT(rcond),
-     .preset = "0.1", .low = 0, .high = 1, .below = true, .result = true,
-     .operand = "R", .unit = "share of the largest eigenvalue",
-     .meaning = "nystrom keeps the eigenvalues above it"},
-    {.name = "passes", .kind = BAL_OPTION_INT, .at = AT(passes),
-     .preset = "1", .low = 1, .high = 1000, .result = true,
-     .operand = "T",
-     .meaning = "passes; all but the last apply the residual correction"},
-    {.name = "seed", .kind = BAL_OPTION_SEED, .at = AT(seed),
-     .preset = "0", .result = true, .operand = "S",
-     .meaning = "seed of the random numbers"},
-    {.name = "save-affinity", .kind = BAL_OPTION_FLAG, .at = AT(save_affinity),
-     .preset = "false", .result = true,
-     .meaning = "store the affinities in the output, as uns/balans/affinity"},
-    {.name = "keep-original", .kind = BAL_OPTION_FLAG, .at = AT(keep_original),
-     .preset = "false", .result = true,
-     .meaning = "store the input matrix in the output, as layers/original or "
-                "obsm/NAME_original"},
-    {.name = "memory-per-rank", .kind = BAL_OPTION_SIZE,
-     .at = AT(memory_per_rank), .preset = "auto", .low = 1 << 20,
-     .high = INFINITY, .automatic = true, .operand = "SIZE", .unit = "bytes",
-     .meaning = "working memory of a rank beyond the data itself; auto is 1G"},
-    {.name = "threads", .kind = BAL_OPTION_INT, .at = AT(threads),
-     .preset = "auto", .low = 1, .high = 4096, .automatic = true,
-     .operand = "N", .unit = "threads",
-     .meaning = "OpenMP threads of a rank; auto is OMP_NUM_THREADS, else 1"},
-    {.name = "pca-solver", .kind = BAL_OPTION_CHOICE, .at = AT(pca_solver),
-     .preset = "auto", .choice = solvers, .result = true, .operand = "HOW",
-     .meaning = "who finds the principal components; auto is scalapack above "
-                "4096 features"},
+    BATCH(true),
+    COMMON,
     {.name = "checkpoint", .kind = BAL_OPTION_TEXT, .at = AT(checkpoint),
      .operand = "FILE",
      .meaning = "keep the state of the run in this file, stop with exit code "
@@ -136,8 +147,8 @@ const bal_option bal_params_table[] = {
      .meaning = "write a machine-readable report of the run"},
     {.name = "dry-run", .kind = BAL_OPTION_FLAG, .at = AT(dry_run),
      .preset = "false",
-     .meaning = "print shape, batches, memory and expected work; compute "
-                "nothing"},
+     .meaning = "print shape, batches, memory, and what landmarks and time a "
+                "sample lets expect; write nothing"},
     {.name = "force", .kind = BAL_OPTION_FLAG, .at = AT(force),
      .preset = "false",
      .meaning = "overwrite the output file"},
@@ -145,12 +156,22 @@ const bal_option bal_params_table[] = {
      .command_line = true, .operand = "FILE.yaml",
      .meaning = "read options from a file, as 'balans params' prints them; "
                 "the command line wins"},
-    {.name = "verbose", .letter = 'v', .kind = BAL_OPTION_FLAG,
-     .at = AT(verbose), .preset = "false", .command_line = true,
-     .meaning = "say more on stderr"},
+    VERBOSE,
     {.name = "quiet", .letter = 'q', .kind = BAL_OPTION_FLAG,
      .at = AT(quiet), .preset = "false", .command_line = true,
      .meaning = "say nothing on stderr but why it failed"},
+    {.name = NULL},
+};
+
+const bal_option bal_query_table[] = {
+    BATCH(false),
+    COMMON,
+    {.name = "ranks", .kind = BAL_OPTION_INT, .at = offsetof(bal_query, ranks),
+     .preset = "auto", .low = 1, .high = 1000000, .automatic = true,
+     .operand = "R", .unit = "ranks",
+     .meaning = "ranks of the run that is asked about; auto is as many as "
+                "ask"},
+    VERBOSE,
     {.name = NULL},
 };
 /* clang-format on */

@@ -11,9 +11,9 @@
 #include "balans/par/agree.h"
 #include "job.h"
 
-static bal_verdict build_space(bal_job *j)
+bal_space_params bal_job_space_params(const bal_job *j)
 {
-    bal_space_params par = {
+    return (bal_space_params){
         .scale = (bal_scaling)j->par->scale,
         .clip = j->par->clip,
         .pca = j->par->pca,
@@ -21,6 +21,34 @@ static bal_verdict build_space(bal_job *j)
         .memory = j->memory,
         .threads = j->threads,
     };
+}
+
+bal_row_params bal_job_row_params(const bal_job *j)
+{
+    return (bal_row_params){
+        .neighbors = j->par->neighbors,
+        .sparsify = (bal_sparsify)j->par->sparsify,
+        .gate = j->par->gate,
+        .threads = j->threads,
+    };
+}
+
+bal_sample_params bal_job_sample_params(const bal_job *j, int64_t pass)
+{
+    return (bal_sample_params){
+        .block = j->par->block,
+        .patience = j->par->patience,
+        .uncovered = (bal_uncovered)j->par->uncovered,
+        .max_landmarks = j->par->max_landmarks,
+        .seed = j->par->seed,
+        .pass = (uint32_t)pass,
+        .memory = j->memory,
+    };
+}
+
+static bal_verdict build_space(bal_job *j)
+{
+    bal_space_params par = bal_job_space_params(j);
     bal_verdict st;
 
     bal_comm_enter(j->comm, BAL_PHASE_SPACE);
@@ -52,24 +80,11 @@ static void say_sampled(const bal_job *j)
 
 static bal_verdict sample(bal_job *j, int64_t pass)
 {
-    bal_row_params rows = {
-        .neighbors = j->par->neighbors,
-        .sparsify = (bal_sparsify)j->par->sparsify,
-        .gate = j->par->gate,
-        .threads = j->threads,
-    };
-    bal_sample_params par = {
-        .block = j->par->block,
-        .patience = j->par->patience,
-        .uncovered = (bal_uncovered)j->par->uncovered,
-        .max_landmarks = j->par->max_landmarks,
-        .seed = j->par->seed,
-        .pass = (uint32_t)pass,
-        .memory = j->memory,
-        .hook = bal_job_keep_hook(j, pass),
-    };
+    bal_row_params rows = bal_job_row_params(j);
+    bal_sample_params par = bal_job_sample_params(j, pass);
     bal_verdict st;
 
+    par.hook = bal_job_keep_hook(j, pass);
     bal_comm_enter(j->comm, BAL_PHASE_SAMPLE);
     bal_csr_destroy(&j->a);
     bal_sample_report_finish(&j->report);
@@ -192,7 +207,7 @@ static bal_verdict run(bal_job *j)
     BAL_TRY(bal_job_open(j));
     if (j->par->dry_run) {
         bal_job_say_input(j);
-        BAL_TRY(bal_job_dry_run(j));
+        BAL_TRY(bal_job_plan(j, j->comm->size));
         goto done;
     }
     BAL_TRY(bal_job_keep_open(j));

@@ -313,72 +313,23 @@ void bal_job_print_phases(const bal_record *run)
              bal_bytes(most, sizeof most, int_of(memory->node, "formula_max")));
 }
 
-bal_size bal_job_memory(const bal_job *j, bal_size p, bal_size affinities)
+bal_size bal_job_memory_of(const bal_job *j, const bal_layout *l, bal_size p,
+                           bal_size affinities)
 {
     enum { PROGRAM = 56 << 20 }; /* as measured, with MPI, HDF5 and BLAS */
-    const bal_layout *l = j->layout;
-    bal_size m = l->m, slab = j->labels->m;
+    bal_size m = l->m, slab = bal_slab_first(l->n, l->rank + 1, l->size) -
+                              bal_slab_first(l->n, l->rank, l->size);
     /* A CSC matrix is turned round in memory: index and value of each entry,
      * once more while they travel. */
     bal_size turned = j->info.storage == BAL_CSC
-                          ? 24 * (j->info.nnz / j->comm->size + 1)
+                          ? 24 * (j->info.nnz / l->size + 1)
                           : 0;
 
     return PROGRAM + 4 * m * j->info.d + 4 * (l->lanes + m) * p + 8 * m +
            12 * slab + turned + affinities + j->memory;
 }
 
-static bal_size dimensions(const bal_job *j)
+bal_size bal_job_memory(const bal_job *j, bal_size p, bal_size affinities)
 {
-    bool pca = j->par->pca > 0 && j->info.d > j->par->pca;
-
-    return pca ? j->par->pca : j->info.d;
-}
-
-static void print_batches(const bal_job *j)
-{
-    bal_size least = j->info.n, most = 0, small = 0;
-
-    for (bal_size b = 0; b < j->labels->count; b++) {
-        bal_size size = j->labels->size[b];
-        least = size < least ? size : least;
-        most = size > most ? size : most;
-        small += size - 1 < bal_neighbors_in(j->par->neighbors, size);
-    }
-    printf("batches          %lld, of %lld to %lld profiles; %lld smaller than "
-           "k + 1\n",
-           (long long)j->labels->count, (long long)least, (long long)most,
-           (long long)small);
-}
-
-bal_verdict bal_job_dry_run(bal_job *j)
-{
-    bal_size p = dimensions(j);
-    int64_t need = bal_job_memory(j, p, 0), m = j->layout->m;
-    char a[32], b[32];
-
-    bal_comm_max_i64(j->comm, &need, 1);
-    bal_comm_max_i64(j->comm, &m, 1);
-    if (j->comm->rank == 0) {
-        printf("matrix           %s of '%s': %lld profiles x %lld features, "
-               "%s, %s in the file\n",
-               j->info.name, j->par->input, (long long)j->info.n,
-               (long long)j->info.d, j->info.element,
-               bal_bytes(a, sizeof a, j->info.file_bytes));
-        print_batches(j);
-        printf("ranks x threads  %d x %d, at most %lld profiles a rank\n",
-               j->comm->size, j->threads, (long long)m);
-        printf("memory per rank  %s at most (%s of it work space), and 8 bytes "
-               "for each affinity the rank keeps\n",
-               bal_bytes(a, sizeof a, need), bal_bytes(b, sizeof b, j->memory));
-        printf("work             %.3g flops for each landmark's distances, %s "
-               "to read, %s to write\n",
-               3.0 * (double)j->info.n * (double)p,
-               bal_bytes(a, sizeof a, j->info.file_bytes),
-               bal_bytes(b, sizeof b,
-                         bal_h5ad_file_bytes(j->file) +
-                             4 * j->info.n * (j->info.d + p + 1)));
-        fflush(stdout);
-    }
-    return bal_agree(j->comm, BAL_OK);
+    return bal_job_memory_of(j, j->layout, p, affinities);
 }

@@ -1,8 +1,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "balans/app/plan.h"
 #include "balans/base/log.h"
-#include "balans/base/mem.h"
 #include "balans/base/text.h"
 #include "balans/cli/args.h"
 #include "balans/cli/command.h"
@@ -11,24 +11,8 @@
 #include "balans/io/h5ad.h"
 #include "balans/par/agree.h"
 
-typedef struct request {
-    char *path;
-    bool verbose;
-} request;
-
-static const bal_option options[] = {
-    {.name = "verbose",
-     .letter = 'v',
-     .kind = BAL_OPTION_FLAG,
-     .at = offsetof(request, verbose),
-     .preset = "false",
-     .command_line = true,
-     .meaning = "say more on stderr"},
-    {.name = NULL},
-};
-
 static const bal_operand operands[] = {
-    {"FILE.h5ad", offsetof(request, path)},
+    {"FILE.h5ad", offsetof(bal_query, par.input)},
     {NULL, 0},
 };
 
@@ -140,35 +124,49 @@ done:
     return st;
 }
 
-static bal_status check(const request *q)
+static bal_status check(const bal_query *q)
 {
-    if (q->path == NULL)
+    if (q->par.input == NULL)
         return BAL_FAIL(BAL_EUSAGE,
                         "cannot start without a file; give FILE.h5ad");
-    return BAL_OK;
+    return bal_params_check_rules(&q->par);
+}
+
+/* The empty line parts what the file holds from what a run needs. */
+static bal_verdict plan(bal_comm *c, const bal_query *q)
+{
+    if (c->rank == 0) {
+        puts("\na run");
+        fflush(stdout);
+    }
+    return bal_plan_file(c, q);
 }
 
 static bal_verdict run(bal_comm *c, int argc, char *const *argv)
 {
     bal_verdict st;
-    request q = {0};
+    bal_query q = {0};
 
     BAL_TRY(bal_args_read(c, &bal_cmd_info, &q, argc, argv));
     BAL_TRY(bal_agree(c, check(&q)));
-    if (q.verbose)
+    if (q.par.verbose)
         bal_log_init(BAL_LOG_DEBUG, c->rank);
     bal_machine_say();
-    BAL_TRY(show(c, q.path));
+    BAL_TRY(show(c, q.par.input));
+    BAL_TRY(plan(c, &q));
 done:
-    bal_free(&q.path);
+    bal_params_destroy(&q.par);
     return st;
 }
 
 const bal_command bal_cmd_info = {
     .name = "info",
-    .meaning = "show what is in a file",
-    .options = options,
+    .meaning = "show what is in a file, and what a run on it would need",
+    .options = bal_query_table,
     .operands = operands,
-    .notes = NULL,
+    .notes = "With --batch it says how many landmarks and how much time to "
+             "expect, from a\nsample of the file and a calibration of this "
+             "machine; start it with as many\nranks on a host as the run will "
+             "have there. The options are those of 'correct'.\n",
     .run = run,
 };

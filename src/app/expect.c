@@ -1,0 +1,205 @@
+/* From trials of the sampler on parts of the sample to what all points need.
+ *
+ * Two quantities grow smoothly where the number of landmarks, which hangs on
+ * when the sampler happens to stop, does not:
+ *
+ *     f = entries / (landmarks points)     the share of the points that a row
+ *                                          keeps: falls as a power of the
+ *                                          points in a batch, or not at all
+ *     c = entries / points                 how often a point is covered: its
+ *                                          root grows as the logarithm of n
+ *
+ *     log f = u + v log(n / batches),   sqrt c = a + b log n,   landmarks = c / f
+ *
+ * Both lines are fitted to the trials, larger ones counting more. The range has
+ * the slope b between SLOPE_LOW and SLOPE_HIGH of what was fitted, v off by
+ * BEND either way, and a factor for chance, the larger the more trials
+ * scatter. The form is empirical: it was chosen on synthetic files of 2,000 to
+ * 5,000,000 points and holds for fixed k and for k as a share; docs/forecast.md
+ * compares it with runs.
+ *
+ * Cost: nothing. */
+#include <math.h>
+
+#include "forecast.h"
+
+#define SLOPE_LOW 0.65
+#define SLOPE_HIGH 1.45
+#define BEND 0.04
+#define CHANCE 1.25
+
+/* A straight line y = at + slope x, and how far points are from it. */
+typedef struct line {
+    double at, slope, off;
+} line;
+
+/* Weighted least squares; the slope stays between `low` and `high`. */
+static line fit(const double *x, const double *y, const double *w, int n,
+                double low, double high)
+{
+    double sw = 0, sx = 0, sy = 0, sxx = 0, sxy = 0, off = 0;
+    line l = {0};
+
+    for (int i = 0; i < n; i++) {
+        sw += w[i];
+        sx += w[i] * x[i];
+        sy += w[i] * y[i];
+    }
+    for (int i = 0; i < n; i++) {
+        sxx += w[i] * (x[i] - sx / sw) * (x[i] - sx / sw);
+        sxy += w[i] * (x[i] - sx / sw) * (y[i] - sy / sw);
+    }
+    l.slope = sxx > 0 ? fmin(fmax(sxy / sxx, low), high) : low;
+    l.at = (sy - l.slope * sx) / sw;
+    for (int i = 0; i < n; i++)
+        off += w[i] * pow(y[i] - l.at - l.slope * x[i], 2);
+    l.off = sqrt(off / sw);
+    return l;
+}
+
+static double value(line l, double x)
+{
+    return l.at + l.slope * x;
+}
+
+/* Points of a batch. */
+static double depth(double n, double batches)
+{
+    return log2(n / batches);
+}
+
+typedef struct fitted {
+    line cover, share;  /* of log2 of points, and of points of a batch */
+    double top, top_depth; /* of the largest trial, on these axes */
+    double extended;    /* share of the landmarks */
+} fitted;
+
+static fitted fit_trials(const bal_pilot *p)
+{
+    double n[BAL_TRIALS_MOST], nb[BAL_TRIALS_MOST], c[BAL_TRIALS_MOST],
+        f[BAL_TRIALS_MOST], w[BAL_TRIALS_MOST];
+    const bal_trial *last = &p->trial[p->trials - 1];
+    fitted r = {0};
+
+    for (int i = 0; i < p->trials; i++) {
+        const bal_trial *t = &p->trial[i];
+        double m = (double)t->n, e = (double)t->report.entries;
+        n[i] = log2(m);
+        nb[i] = depth(m, (double)t->batches);
+        c[i] = sqrt(e / m);
+        f[i] = log2(e / m / (double)t->report.landmarks);
+        w[i] = m;
+    }
+    r.cover = fit(n, c, w, p->trials, 0, INFINITY);
+    r.share = fit(nb, f, w, p->trials, -1, 0.1);
+    r.top = log2((double)last->n);
+    r.top_depth = depth((double)last->n, (double)last->batches);
+    r.extended =
+        (double)last->report.extended / (double)last->report.landmarks;
+    return r;
+}
+
+static void known(const bal_pilot *p, bal_expected *e)
+{
+    const bal_sample_report *r = &p->trial[p->trials - 1].report;
+    double m = (double)r->landmarks, entries = (double)r->entries;
+
+    e->exact = true;
+    e->landmarks = (bal_guess){m, m, m};
+    e->entries = (bal_guess){entries, entries, entries};
+}
+
+/* No more landmarks than there may be; entries in proportion. */
+static void limit(double most, double *landmarks, double *entries)
+{
+    if (*landmarks > most) {
+        *entries *= most / *landmarks;
+        *landmarks = most;
+    }
+}
+
+static void limit_all(double most, bal_expected *e)
+{
+    limit(most, &e->landmarks.low, &e->entries.low);
+    limit(most, &e->landmarks.mid, &e->entries.mid);
+    limit(most, &e->landmarks.high, &e->entries.high);
+}
+
+static void guess(const bal_job *j, const fitted *r, bal_expected *e)
+{
+    double n = (double)j->info.n;
+    double x = log2(n) - r->top;
+    double y = depth(n, (double)j->labels->count) - r->top_depth;
+    double at = fmax(value(r->cover, r->top), 1);
+    double scatter = CHANCE + 2 * r->cover.off / at;
+    double low = fmax(at + SLOPE_LOW * r->cover.slope * x, 1);
+    double mid = fmax(at + r->cover.slope * x, 1);
+    double high = fmax(at + SLOPE_HIGH * r->cover.slope * x, 1);
+    double f = exp2(value(r->share, r->top_depth + y));
+    double bend = exp2(BEND * fabs(y));
+
+    e->entries = (bal_guess){n * fmax(low * low / scatter, 1), n * mid * mid,
+                             n * high * high * scatter};
+    f = fmin(fmax(f, 1 / n), 1);
+    e->landmarks = (bal_guess){e->entries.low / n / f / bend,
+                               e->entries.mid / n / f,
+                               e->entries.high / n / f * bend};
+}
+
+double bal_expect_rows(const bal_params *par, double m, double extended,
+                       int width)
+{
+    double blocks = ceil((m - extended) / (double)par->block), done = 0;
+
+    for (double w = 1; done < blocks; w = fmin(2 * w, width))
+        done += w;
+    return done * (double)par->block + 1.15 * extended;
+}
+
+/* Blocks in flight: rows of those before must fit a quarter of the work space
+ * (algo/sampler). */
+static int limit_width(const bal_job *j, const bal_expected *e, int ranks,
+                       int width)
+{
+    double row = 8 * e->entries.mid / e->landmarks.mid / ranks;
+    double fit = (double)j->memory / 4 / ((row + 8) * (double)j->par->block);
+
+    return fit < width ? (fit > 1 ? (int)fit : 1) : width;
+}
+
+/* The mean over what the number of landmarks may turn out to be: it decides
+ * whether the last group of blocks, as large as all before, is needed. */
+static double mean_rows(const bal_job *j, const bal_expected *e,
+                        double extended)
+{
+    enum { STEPS = 9 };
+    double sum = 0;
+
+    for (int i = 0; i < STEPS; i++) {
+        double m = e->landmarks.mid * exp2(0.1 * (i - STEPS / 2));
+        sum += bal_expect_rows(j->par, m, extended * m, e->width) / m;
+    }
+    return e->landmarks.mid * sum / STEPS;
+}
+
+void bal_expect(const bal_job *j, const bal_pilot *p, int ranks, int width,
+                bal_expected *e)
+{
+    fitted r = fit_trials(p);
+    const bal_sample_report *last = &p->trial[p->trials - 1].report;
+    double n = (double)j->info.n, most = (double)j->par->max_landmarks;
+
+    *e = (bal_expected){0};
+    if (p->whole)
+        known(p, e);
+    else
+        guess(j, &r, e);
+    limit_all(n, e);
+    if (most > 0)
+        limit_all(most, e);
+    e->width = limit_width(j, e, ranks, width);
+    if (p->whole && e->width >= last->in_flight)
+        e->rows = (double)last->rows;
+    else
+        e->rows = mean_rows(j, e, r.extended);
+}

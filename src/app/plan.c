@@ -1,0 +1,271 @@
+/* What a run would need, put together.
+ *
+ *     sample  = (seconds for a row and a point) rows (points of a rank)
+ *     correct = (seconds for an entry) (entries of A) (1 + p / d with PCA)
+ *     space   = fixed part + (seconds for a row) (points of a rank)
+ *     read    = opening + (seconds for a row) (points of a rank)
+ *     write   = sending rows back + bytes / WRITE_RATE
+ *
+ * Rates are those measured now, by the ranks there are; with another number of
+ * ranks each is taken to be as fast. What messages between more ranks cost is
+ * not in it: docs/scaling.md. */
+#include "balans/app/plan.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "balans/base/log.h"
+#include "balans/base/mem.h"
+#include "balans/base/timer.h"
+#include "balans/par/agree.h"
+#include "plan_internal.h"
+
+/* Bytes a second into a file, with the sync at the end: a writer cannot be
+ * tried without writing. Between what a disk and what a parallel file system
+ * takes; bench/results.md. */
+#define WRITE_RATE 400e6
+#define DEFLATE_RATE 30e6 /* the same of a rank that compresses */
+
+bal_size bal_job_dimensions(const bal_job *j)
+{
+    bool pca = j->par->pca > 0 && j->info.d > j->par->pca;
+
+    return pca ? j->par->pca : j->info.d;
+}
+
+/* ---- memory ---- */
+
+/* Looks at some of the ranks, all if there are few: the most points, the most
+ * memory, and the fewest blocks in flight. */
+static bal_status survey(const bal_job *j, bal_plan *plan, int *width)
+{
+    enum { PROBES = 256 };
+    bal_status st = BAL_OK;
+    bal_size p = bal_job_dimensions(j);
+    bal_row_params rows = bal_job_row_params(j);
+    bal_sample_params par = bal_job_sample_params(j, 1);
+    int step = plan->ranks / PROBES + 1;
+
+    *width = BAL_ROWS_MOST;
+    for (int r = 0; r < plan->ranks; r += step) {
+        bal_layout *l = NULL;
+        BAL_TRY(bal_layout_create(j->labels->size, j->labels->count, r,
+                                  plan->ranks, &l));
+        bal_size need = bal_job_memory_of(j, l, p, 0);
+        plan->most = l->m > plan->most ? l->m : plan->most;
+        plan->memory = need > plan->memory ? need : plan->memory;
+        while (*width > 0 && bal_sample_memory(l, (int)p, &rows, &par, *width) >
+                                 j->memory - j->memory / 4)
+            (*width)--;
+        bal_layout_destroy(&l);
+    }
+done:
+    return st;
+}
+
+static void count_bytes(const bal_job *j, bal_plan *plan)
+{
+    bal_size n = j->info.n, file = bal_h5ad_file_bytes(j->file);
+    bal_size matrix = j->info.file_bytes, d = j->info.d;
+    bal_size p = bal_job_dimensions(j);
+    bal_size others = file > matrix ? file - matrix : 0;
+
+    plan->read = matrix * (j->info.storage == BAL_CSC ? 2 : 1) + others;
+    plan->write = others + (j->par->keep_original ? matrix : 0) +
+                  4 * n * (d + 1 + (p < d ? p : 0));
+}
+
+/* ---- time ---- */
+
+static double seconds_of_write(const bal_job *j, const bal_plan *plan,
+                               const bal_pilot *p)
+{
+    bool zip = j->info.filters[0] != '\0';
+    double rate = zip ? DEFLATE_RATE * plan->ranks : WRITE_RATE;
+    double affinity = j->par->save_affinity ? 12 * plan->expected.entries.mid
+                                            : 0;
+
+    return p->route_row * (double)plan->most +
+           ((double)plan->write + affinity) / rate;
+}
+
+/* How many passes it takes, and that all but the last move X and Z. */
+static double corrections(const bal_job *j)
+{
+    double p = (double)bal_job_dimensions(j), d = (double)j->info.d;
+    double both = 1 + p / d;
+
+    return both * (double)(j->par->passes - 1) + (p < d ? both : 1);
+}
+
+static void add_up(const bal_job *j, const bal_pilot *p, const bal_speed *s,
+                   double opening, bal_plan *plan)
+{
+    const bal_expected *e = &plan->expected;
+    double m = (double)plan->most, *phase = plan->phase, fixed, grows;
+
+    phase[BAL_PHASE_READ] = opening + (p->read_row + p->route_row) * m;
+    phase[BAL_PHASE_SPACE] = p->space_fixed + p->space_row * m;
+    phase[BAL_PHASE_SAMPLE] =
+        (double)j->par->passes * s->row_point * e->rows * m;
+    phase[BAL_PHASE_CORRECT] = s->correct_entry * e->entries.mid *
+                               corrections(j) * j->comm->size / plan->ranks;
+    phase[BAL_PHASE_WRITE] = seconds_of_write(j, plan, p);
+    fixed = phase[BAL_PHASE_READ] + phase[BAL_PHASE_SPACE] +
+            phase[BAL_PHASE_WRITE];
+    grows = phase[BAL_PHASE_SAMPLE];
+    plan->seconds.mid = fixed + grows + phase[BAL_PHASE_CORRECT];
+    plan->seconds.low =
+        fixed + grows * e->landmarks.low / e->landmarks.mid +
+        phase[BAL_PHASE_CORRECT] * e->entries.low / e->entries.mid;
+    plan->seconds.high =
+        fixed + grows * e->landmarks.high / e->landmarks.mid +
+        phase[BAL_PHASE_CORRECT] * e->entries.high / e->entries.mid;
+}
+
+/* Pilot, calibration, and what follows.  Collective. */
+static bal_verdict foretell(bal_job *j, int width, bal_plan *plan)
+{
+    bal_verdict st;
+    bal_pilot p = {0};
+    bal_speed s;
+    double opening = bal_now() - j->comm->phase_since, start = bal_now();
+
+    bal_comm_max_f64(j->comm, &opening, 1);
+    BAL_TRY(bal_pilot_run(j, &p));
+    bal_expect(j, &p, plan->ranks, width, &plan->expected);
+    BAL_TRY(bal_speed_measure(j, &p, &plan->expected, &s));
+    add_up(j, &p, &s, opening, plan);
+    plan->sample = p.n;
+    plan->told = true;
+    plan->cost = bal_now() - start;
+done:
+    bal_pilot_finish(&p);
+    return st;
+}
+
+static void leave_out(bal_plan *plan, const char *why)
+{
+    plan->told = false;
+    snprintf(plan->why, sizeof plan->why, "%s", why);
+}
+
+static void forecast(bal_job *j, int width, bal_plan *plan)
+{
+    if (j->par->batch == NULL)
+        leave_out(plan, "landmarks and time need '--batch COLUMN'");
+    else if (width < 1)
+        leave_out(plan, "a run would need a larger '--memory-per-rank', or "
+                        "more ranks");
+    else if (bal_failed(foretell(j, width, plan))) {
+        leave_out(plan, bal_error_get()->text);
+        bal_error_clear();
+    }
+    bal_progress_end();
+}
+
+bal_verdict bal_job_plan(bal_job *j, int ranks)
+{
+    bal_verdict st;
+    bal_plan *plan = NULL;
+    int width = 1;
+    bal_status mine = bal_alloc(&plan, 1, "the forecast");
+
+    if (!bal_failed(mine)) {
+        plan->ranks = ranks;
+        mine = survey(j, plan, &width);
+    }
+    BAL_TRY(bal_agree(j->comm, mine));
+    count_bytes(j, plan);
+    forecast(j, width, plan);
+    if (j->comm->rank == 0) {
+        bal_plan_print(j, plan);
+        fflush(stdout);
+    }
+    st = bal_agree(j->comm, BAL_OK);
+done:
+    bal_free(&plan);
+    return st;
+}
+
+/* ---- for `info` ---- */
+
+/* One batch of all points, where none was named. */
+static bal_verdict take_as_one(bal_job *j)
+{
+    bal_verdict st;
+    bal_status mine;
+    bal_comm *c = j->comm;
+    bal_size n = bal_h5ad_rows(j->file), count;
+    int32_t *code = NULL;
+    char all[] = "all", *name = all;
+
+    count = bal_slab_first(n, c->rank + 1, c->size) -
+            bal_slab_first(n, c->rank, c->size);
+    mine = bal_alloc(&code, count, "the batches");
+    BAL_TRY(bal_agree(c, mine));
+    BAL_TRY(bal_labels_unify(c, n, &name, 1, code, false, "the file",
+                             &j->labels));
+    code = NULL;
+    BAL_TRY(bal_agree(c, bal_layout_create(j->labels->size, j->labels->count,
+                                           c->rank, c->size, &j->layout)));
+done:
+    bal_free(&code);
+    return st;
+}
+
+/* Whether there is the matrix to ask about: the file may have no X. */
+static bal_verdict has_matrix(bal_job *j, bool *found)
+{
+    bal_verdict st;
+    char **name = NULL;
+    bal_size count = 0;
+
+    *found = false;
+    BAL_TRY(bal_h5ad_matrices(j->file, &name, &count));
+    for (bal_size i = 0; i < count; i++)
+        *found = *found || strcmp(name[i], j->par->matrix) == 0;
+done:
+    bal_h5ad_names_free(&name, count);
+    return st;
+}
+
+static bal_verdict open_without_batch(bal_job *j, bool *found)
+{
+    bal_verdict st;
+
+    BAL_TRY(bal_h5ad_open(j->comm, j->par->input, &j->file));
+    BAL_TRY(has_matrix(j, found));
+    if (!*found && strcmp(j->par->matrix, "X") == 0)
+        goto done;
+    BAL_TRY(bal_h5ad_matrix_open(j->file, j->par->matrix, &j->info));
+    BAL_TRY(take_as_one(j));
+done:
+    return st;
+}
+
+bal_verdict bal_plan_file(bal_comm *c, const bal_query *q)
+{
+    bal_verdict st;
+    bool found = true;
+    bal_job j = {
+        .comm = c,
+        .par = &q->par,
+        .threads = bal_params_threads(&q->par),
+        .memory = bal_params_memory(&q->par),
+    };
+
+    bal_comm_enter(c, BAL_PHASE_READ);
+    if (q->par.batch != NULL)
+        BAL_TRY(bal_job_open(&j));
+    else
+        BAL_TRY(open_without_batch(&j, &found));
+    if (found)
+        BAL_TRY(bal_job_plan(&j, q->ranks > 0 ? (int)q->ranks : c->size));
+done:
+    bal_h5ad_close(&j.file);
+    bal_labels_destroy(&j.labels);
+    bal_layout_destroy(&j.layout);
+    return st;
+}
