@@ -23,10 +23,10 @@
 
 #include "forecast.h"
 
-#define SLOPE_LOW 0.65
-#define SLOPE_HIGH 1.45
-#define BEND 0.04
-#define CHANCE 1.25
+#define SLOPE_LOW 0.75
+#define SLOPE_HIGH 1.3
+#define BEND 0.02
+#define CHANCE 1.2
 
 /* A straight line y = at + slope x, and how far points are from it. */
 typedef struct line {

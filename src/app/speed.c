@@ -2,8 +2,8 @@
  * made-up points, by all ranks with all their threads at the same time, so that
  * whatever they share is shared here too.
  *
- * The points fill the batches in the proportions of the file, up to POINTS_MOST
- * a rank. Each is a point of the sample moved at random, in each dimension by
+ * The points fill the batches in the proportions of the file, as many as the
+ * bounds below allow. Each is a point of the sample moved at random, in each dimension by
  * up to half of what a near neighbour in its batch is off: so rows keep about as
  * many entries as those of the run, and no two points are equal. The sampler
  * draws blocks that are shorter than the run's, in as many at a time.
@@ -19,8 +19,9 @@
 #include "forecast.h"
 
 enum {
-    POINTS_MOST = 100000,   /* of a rank */
+    POINTS_MOST = 400000,   /* of a rank: more than caches hold */
     FLOATS_MOST = 16 << 20, /* of a rank's X */
+    STEPS_LEAST = 2,        /* of a block */
     CANDIDATES = 32,        /* looked at for a near neighbour */
 };
 
@@ -156,15 +157,22 @@ static void field_finish(field *f)
     bal_layout_destroy(&f->layout);
 }
 
-static bal_status lay_out(const bal_job *j, field *f)
+/* Points of a rank. */
+static double points_most(const bal_job *j, const bal_pilot *p, int width)
+{
+    double least_rows = STEPS_LEAST * (2 * width - 1);
+    double most = fmin(POINTS_MOST, (double)FLOATS_MOST / (double)j->info.d);
+
+    most = fmin(most, ROWS_WORK / ((p->p + 20) * least_rows));
+    return fmax(most, BAL_TILE);
+}
+
+static bal_status lay_out(const bal_job *j, double points, field *f)
 {
     bal_status st;
-    bal_size most = FLOATS_MOST / j->info.d, *size = NULL;
-    double all;
+    bal_size *size = NULL;
 
-    most = most < POINTS_MOST ? most : POINTS_MOST;
-    all = (double)(most > BAL_TILE ? most : BAL_TILE) * j->comm->size;
-    f->share = fmin(all / (double)j->info.n, 1);
+    f->share = fmin(points * j->comm->size / (double)j->info.n, 1);
     BAL_TRY(bal_alloc(&size, j->labels->count, "the calibration"));
     for (bal_size b = 0; b < j->labels->count; b++)
         size[b] = (bal_size)ceil(f->share * (double)j->labels->size[b]);
@@ -175,12 +183,13 @@ done:
     return st;
 }
 
-static bal_status field_create(const bal_job *j, const bal_pilot *p, field *f)
+static bal_status field_create(const bal_job *j, const bal_pilot *p, int width,
+                               field *f)
 {
     bal_status st;
     donors d = {0};
 
-    BAL_TRY(lay_out(j, f));
+    BAL_TRY(lay_out(j, points_most(j, p, width), f));
     f->route.layout = f->layout;
     BAL_TRY(bal_tiles_create(f->layout, p->p, &f->z));
     BAL_TRY(bal_shard_create(f->layout, j->info.d, &f->x));
@@ -206,7 +215,7 @@ static bal_size short_block(const bal_job *j, const bal_pilot *p,
                   (share * (double)points * (double)j->info.d + 1);
     double block = fmin(rows, most) / (2 * width - 1);
 
-    return block < (double)j->par->block ? (bal_size)fmax(block, 1)
+    return block < (double)j->par->block ? (bal_size)fmax(block, STEPS_LEAST)
                                          : j->par->block;
 }
 
@@ -240,10 +249,10 @@ static bal_verdict time_rows(bal_job *j, const field *f, bal_size points,
     bal_sample_report report = {0};
 
     par.block = block;
-    par.patience = INT32_MAX;
     par.uncovered = BAL_KEEP;
     par.most_in_flight = width;
     par.max_landmarks = (2 * width - 1) * block;
+    par.patience = par.max_landmarks; /* few points are all drawn soon */
     bal_comm_barrier(j->comm);
     double start = bal_now();
     BAL_TRY(bal_sample(j->comm, f->z, &f->route, &rows, &par, a, &report));
@@ -255,11 +264,10 @@ done:
 }
 
 static bal_verdict time_all(bal_job *j, const bal_pilot *p,
-                            const bal_expected *e, const field *f,
+                            const bal_expected *e, int width, const field *f,
                             bal_speed *s)
 {
     bal_verdict st;
-    int width = last_width(j, e);
     int64_t points = f->layout->m, entries = 0;
     bal_csr *a = NULL;
 
@@ -285,10 +293,11 @@ bal_verdict bal_speed_measure(bal_job *j, const bal_pilot *p,
 {
     bal_verdict st;
     field f = {0};
+    int width = last_width(j, e);
 
     *s = (bal_speed){0};
-    BAL_TRY(bal_agree(j->comm, field_create(j, p, &f)));
-    BAL_TRY(time_all(j, p, e, &f, s));
+    BAL_TRY(bal_agree(j->comm, field_create(j, p, width, &f)));
+    BAL_TRY(time_all(j, p, e, width, &f, s));
 done:
     field_finish(&f);
     return st;
