@@ -12,8 +12,8 @@
  *     log f = u + v log(n / batches),   sqrt c = a + b log n,   landmarks = c / f
  *
  * Both lines are fitted to the trials, larger ones counting more. The range has
- * the slope b between SLOPE_LOW and SLOPE_HIGH of what was fitted, v off by
- * BEND either way, and a factor for chance, the larger the more trials
+ * the slope b between SLOPE_LOW and SLOPE_HIGH times what was fitted (small
+ * samples miss the rare points, hence SLOPE_MID), v off by BEND either way, and a factor for chance, the larger the more trials
  * scatter. The form is empirical: it was chosen on synthetic files of 2,000 to
  * 5,000,000 points and holds for fixed k and for k as a share; docs/forecast.md
  * compares it with runs.
@@ -23,8 +23,9 @@
 
 #include "forecast.h"
 
-#define SLOPE_LOW 0.75
-#define SLOPE_HIGH 1.3
+#define SLOPE_LOW 0.8
+#define SLOPE_MID 1.1
+#define SLOPE_HIGH 1.4
 #define BEND 0.02
 #define CHANCE 1.2
 
@@ -133,7 +134,7 @@ static void guess(const bal_job *j, const fitted *r, bal_expected *e)
     double at = fmax(value(r->cover, r->top), 1);
     double scatter = CHANCE + 2 * r->cover.off / at;
     double low = fmax(at + SLOPE_LOW * r->cover.slope * x, 1);
-    double mid = fmax(at + r->cover.slope * x, 1);
+    double mid = fmax(at + SLOPE_MID * r->cover.slope * x, 1);
     double high = fmax(at + SLOPE_HIGH * r->cover.slope * x, 1);
     double f = exp2(value(r->share, r->top_depth + y));
     double bend = exp2(BEND * fabs(y));
@@ -167,19 +168,23 @@ static int limit_width(const bal_job *j, const bal_expected *e, int ranks,
     return fit < width ? (fit > 1 ? (int)fit : 1) : width;
 }
 
-/* The mean over what the number of landmarks may turn out to be: it decides
- * whether the last group of blocks, as large as all before, is needed. */
-static double mean_rows(const bal_job *j, const bal_expected *e,
-                        double extended)
+/* Where the number of landmarks falls decides whether the last group of blocks,
+ * as large as all before, is needed. Between the mean over what it may be and
+ * the most: a job that was given too much time is better than one cut off. */
+static double likely_rows(const bal_job *j, const bal_expected *e,
+                          double extended)
 {
-    enum { STEPS = 9 };
-    double sum = 0;
+    enum { STEPS = 11 };
+    double sum = 0, most = 0;
 
     for (int i = 0; i < STEPS; i++) {
         double m = e->landmarks.mid * exp2(0.1 * (i - STEPS / 2));
-        sum += bal_expect_rows(j->par, m, extended * m, e->width) / m;
+        double rows =
+            bal_expect_rows(j->par, m, extended * m, e->width) / m;
+        sum += rows / STEPS;
+        most = fmax(most, rows);
     }
-    return e->landmarks.mid * sum / STEPS;
+    return e->landmarks.mid * sqrt(sum * most);
 }
 
 void bal_expect(const bal_job *j, const bal_pilot *p, int ranks, int width,
@@ -201,5 +206,5 @@ void bal_expect(const bal_job *j, const bal_pilot *p, int ranks, int width,
     if (p->whole && e->width >= last->in_flight)
         e->rows = (double)last->rows;
     else
-        e->rows = mean_rows(j, e, r.extended);
+        e->rows = likely_rows(j, e, r.extended);
 }

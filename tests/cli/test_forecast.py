@@ -1,0 +1,194 @@
+"""What --dry-run and info say of a run before it is made: batches, bytes,
+memory, and landmarks that the run then finds.  No time is asserted.
+
+usage: test_forecast.py PROGRAM LAUNCHER...
+"""
+import json
+import os
+import pathlib
+import re
+import sys
+import tempfile
+
+from common import Tests, need_h5py
+
+need_h5py()
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+
+t = Tests(sys.argv[1], sys.argv[2:])
+UNIT = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def field(text, name):
+    found = re.findall(rf"^{name} +(.*)$", text, re.M)
+    t.check(len(found) == 1, f"{len(found)} lines '{name}' in {text!r}")
+    return found[0] if found else ""
+
+
+def numbers(text):
+    return [int(x) for x in re.findall(r"\d+", text)]
+
+
+def size_of(text):
+    found = re.search(r"([0-9.]+) (B|KiB|MiB|GiB)", text)
+    return float(found[1]) * UNIT[found[2]]
+
+
+def dry(source, *options, ranks=1):
+    """The text of a dry run, which leaves nothing behind."""
+    folder = source.parent
+    before = sorted(os.listdir(folder))
+    run = t.works("correct", source, folder / "none.h5ad", "--batch", "batch",
+                  "--dry-run", *options, ranks=ranks)
+    t.check(sorted(os.listdir(folder)) == before, "a dry run wrote a file")
+    return run.stdout
+
+
+def simulate(path, points, *options):
+    t.works("simulate", path, "--points", points, "--quiet", *options)
+
+
+def landmarks_of(source, *options):
+    report = source.parent / "report.json"
+    t.works("correct", source, source.parent / "out.h5ad", "--batch", "batch",
+            "--report", report, "--force", *options)
+    result = json.loads(report.read_text())["result"]
+    return result["n_landmarks"], result["n_affinities"]
+
+
+def check_whole(source):
+    """A file as small as the sample: the forecast is the truth."""
+    for options in ([], ["--neighbors", "1%"], ["--uncovered", "keep"],
+                    ["--max-landmarks", "40"]):
+        truth = landmarks_of(source, *options)
+        for ranks in (1, 3):
+            text = dry(source, *options, ranks=ranks)
+            said = (numbers(field(text, "landmarks")),
+                    numbers(field(text, "affinities")))
+            t.check(said == ([truth[0]], [truth[1]]),
+                    f"{options} on {ranks}: {said} instead of {truth}")
+
+
+def check_range(source, *options):
+    """A file larger than the sample: the range holds the truth, and does not
+    depend on the number of ranks."""
+    m, entries = landmarks_of(source, *options)
+    text = dry(source, *options)
+    low, high, mid = numbers(field(text, "landmarks"))
+    t.check(low <= m <= high and low <= mid <= high,
+            f"{options}: {m} landmarks, expected {low} to {high}")
+    t.check(high <= 4 * low, f"{low} to {high} says nothing")
+    least, most, _ = numbers(field(text, "affinities"))
+    t.check(least <= entries <= most,
+            f"{options}: {entries} affinities, expected {least} to {most}")
+    for name in ("memory in all", "time", "forecast"):
+        field(text, name)
+    other = dry(source, *options, ranks=2)
+    t.check(field(other, "landmarks") == field(text, "landmarks"),
+            f"{other} on two ranks, {text} on one")
+
+
+def check_memory(source):
+    """More ranks, less for each; the rest is the work space."""
+    need = {}
+    for ranks in (1, 2, 8):
+        run = t.works("info", source, "--batch", "batch", "--ranks", ranks,
+                      "--threads", "3", "--memory-per-rank", "8M")
+        t.check(field(run.stdout, "ranks x threads").startswith(
+            f"{ranks} x 3,"), f"{ranks} x 3 in {run.stdout!r}")
+        need[ranks] = size_of(field(run.stdout, "memory per rank"))
+    data = need[1] - need[2]
+    t.check(data > 0 and abs((need[1] - need[8]) / data - 7 / 4) < 0.2,
+            f"memory does not go with ranks: {need}")
+    two = dry(source, "--memory-per-rank", "8M", ranks=2)
+    t.check(size_of(field(two, "memory per rank")) == need[2],
+            f"asked for two ranks {need[2]}, on two ranks {two}")
+
+
+def resize_batches(source, sizes):
+    """Gives the first batches these sizes, the last one what is left."""
+    with h5py.File(source, "r+") as f:
+        codes = f["obs/batch/codes"]
+        rest = len(codes) - sum(sizes)
+        codes[...] = np.repeat(np.arange(len(sizes) + 1),
+                               [*sizes, rest]).astype(codes.dtype)
+        return [str(x) for x in f["obs/batch/categories"].asstr()[...]]
+
+
+def check_batches(folder):
+    source = folder / "few.h5ad"
+    simulate(source, 2000, "--dims", "8", "--batches", "5")
+    names = resize_batches(source, [7, 10, 11, 400])
+    text = dry(source)
+    t.check(field(text, "batches").startswith(
+        "5, of 7 to 1572 profiles; 2 with fewer than k other points"), text)
+    for name, size in zip(names, [7, 10, 11, 400, 1572]):
+        line = field(text, "  " + re.escape(name))
+        t.check(line.split()[0] == str(size), f"{name}: {line}")
+        t.check(("fewer than k = 10 others" in line) == (size <= 10),
+                f"{name}: {line}")
+    share = dry(source, "--neighbors", "50%")
+    t.check("; 0 with fewer" in field(share, "batches"), share)
+
+    source = folder / "many.h5ad"
+    simulate(source, 3000, "--dims", "4", "--batches", "200", "--force")
+    resize_batches(source, [2] * 150 + [20] * 40)
+    text = dry(source)
+    t.check(text.count("fewer than k = 10 others") == 100
+            and "... and 50 more with fewer than k others" in text, text)
+    t.check("smallest: " in text and "largest: " in text, text)
+    everything = t.works("info", source, "--batch", "batch", "-v").stdout
+    t.check(everything.count("fewer than k = 10 others") == 150, everything)
+    t.check(len(re.findall(r"^  \S+ +20$", everything, re.M)) == 40,
+            everything)
+
+
+def check_info(source):
+    """Without a batch column: what does not hang on it."""
+    text = t.works("info", source).stdout
+    for name in ("matrix", "ranks x threads", "memory per rank", "files"):
+        field(text, name)
+    t.check("'--batch COLUMN'" in field(text, "forecast"), text)
+    t.check("landmarks  " not in text, text)
+    wrong = t.run("info", source, "--batch", "nothing")
+    t.check(wrong.returncode == 1 and "'nothing' not found" in wrong.stderr,
+            wrong.stderr)
+    with h5py.File(source, "r+") as f:
+        f.require_group("layers")
+        f.move("X", "layers/only")
+    text = t.works("info", source).stdout
+    t.check("layers/only" in text, text)
+    text = t.works("info", source, "--matrix", "layers/only", "--batch",
+                   "batch").stdout
+    field(text, "landmarks")
+
+
+def check_refusals(source, large):
+    """A sample that cannot be taken is said, not failed on."""
+    tight = dry(large, "--memory-per-rank", "1M")
+    t.check(field(tight, "forecast").startswith("left out: ")
+            and "'--memory-per-rank'" in field(tight, "forecast"), tight)
+    with h5py.File(source, "r+") as f:
+        f["X"][:, 2] = np.nan
+    for ranks in (1, 2):
+        text = dry(source, ranks=ranks)
+        t.check(field(text, "forecast").startswith("left out: cannot use")
+                and "row" in field(text, "forecast"), text)
+        field(text, "memory per rank")
+
+
+with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    source = folder / "small.h5ad"
+    simulate(source, 3000, "--dims", "60", "--clusters", "10")
+    check_whole(source)
+    check_memory(source)
+    large = folder / "large.h5ad"
+    simulate(large, 90000, "--dims", "6", "--clusters", "10", "--batches", "3")
+    check_range(large)
+    check_range(large, "--neighbors", "0.2%")
+    check_batches(folder)
+    check_refusals(source, large)
+    check_info(large)
+t.end()
