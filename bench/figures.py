@@ -243,7 +243,43 @@ def io(folder, size):
            io_row("write", [r.rate("write") for r in warm], dd["write"])])
 
 
-COMMANDS = {"since": since, "best-core": best_core, "cores": cores,
+def foretold(stem):
+    """Landmarks (least, most), seconds in all, and what they took to tell."""
+    with open(stem + ".plan") as file:
+        text = file.read()
+    count = [int(x) for x in re.findall(
+        r"\d+", re.search(r"^landmarks +(.*)", text, re.M)[1])]
+    seconds = float(re.search(r"^time +about ([\d.]+)", text, re.M)[1])
+    cost = float(re.search(r"^forecast .* in ([\d.]+) s", text, re.M)[1])
+    return count[0], count[1 if len(count) > 1 else 0], seconds, cost
+
+
+def forecast_row(folder, key):
+    what, k = kind(re.sub(r"^f(\d|wide)", lambda m: m[0][1:] if m[1] == "wide"
+                          else "n" + m[1], key.rsplit("-", 1)[0]))
+    runs = runs_of(folder, key)
+    told = [foretold(stem) for stem in stems(folder, key)]
+    took = [sum(r.seconds(p) for p in PHASES) for r in runs]
+    low, high = told[0][0], told[0][1]
+    return [what, f"{runs[0].points:,}", k, key.rsplit("-", 1)[1],
+            f"{low:,} to {high:,}" if low < high else f"{low:,}",
+            f"{runs[0].landmarks:,}",
+            "yes" if low <= runs[0].landmarks <= high else "no",
+            f"{median(t[2] for t in told):.2f}", f"{median(took):.2f}",
+            spread([t[2] / s for t, s in zip(told, took)]),
+            f"{median(t[3] for t in told):.1f}"]
+
+
+def forecast(folder, *keys):
+    print("Seconds are those of all phases; start and end of the processes "
+          "come on top.\n")
+    table(["data", "points", "k", "ranks x threads", "landmarks expected",
+           "found", "inside", "seconds expected", "measured",
+           "expected / measured", "seconds to tell"],
+          [forecast_row(folder, key) for key in keys])
+
+
+COMMANDS = {"forecast": forecast, "since": since, "best-core": best_core, "cores": cores,
             "runs": runs, "sampling": sampling, "scaling-head": scaling_head,
             "scaling": scaling, "exponent": exponent, "io": io}
 

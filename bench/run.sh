@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Measures the program; README.md beside it says what and how.
 # Usage: bench/run.sh [PART]... [-o FILE.md]
-# PART: kernels, sampling, runs, scaling, exponent, io, huge, or all (the
-# default).  Writes Markdown to stdout, or to the file; progress to stderr.
+# PART: kernels, sampling, runs, scaling, forecast, exponent, io, huge, or all
+# (the default).  Writes Markdown to stdout, or to the file; progress to stderr.
 set -euo pipefail
 export LC_ALL=C
 # shellcheck source=jobs/install.sh
@@ -18,7 +18,7 @@ ranks=${BENCH_RANKS:-$cores}
 read -r -a launch <<<"${BENCH_MPIEXEC:-mpirun -n}"
 balans=$folder/src/balans
 kernels=$folder/bench/kernels
-parts='kernels sampling runs scaling exponent io huge'
+parts='kernels sampling runs scaling forecast exponent io huge'
 
 progress() { printf '== %s\n' "$*" >&2; }
 
@@ -210,6 +210,42 @@ part_scaling() {
     scaling_of '10 dimensions, k 10' s10 scale10 --neighbors 10
     scaling_of '50 dimensions, k 0.1%' s50 scale50 --pca 0 --neighbors 0.1%
     rm -f "$scratch"/scale*.h5ad
+}
+
+# foretold KEY ROUND DATA RANKS THREADS K: a dry run, and the run right after it.
+foretold() {
+    local at=$scratch/$1.$2
+    progress "forecast $1, round $2"
+    on "$4" "$balans" correct "$scratch/$3.h5ad" "$scratch/none.h5ad" \
+        --batch batch --threads "$5" --neighbors "$6" --dry-run -q >"$at.plan"
+    measure "$1" "$2" "$3" "$4" --threads "$5" --neighbors "$6"
+}
+
+part_forecast() {
+    local round n k
+    local -a keys=()
+    section 'What a dry run expects against the run' 'bench/run.sh forecast'
+    for n in 25000 100000 350000 5000000; do
+        data "n$n" "$(size "$n")" 10 5 10
+    done
+    data wide "$(size 350000)" 600 60 "$(size 5000)"
+    for round in $(seq "$repeats"); do
+        keys=()
+        for n in 25000 100000 350000 5000000; do
+            for k in 10 0.1%; do
+                [ "$n $k" = '5000000 10' ] && continue
+                foretold "f${n}k$k-${ranks}x1" "$round" "n$n" "$ranks" 1 "$k"
+                keys+=("f${n}k$k-${ranks}x1")
+            done
+        done
+        foretold "fwidek10-${ranks}x1" "$round" wide "$ranks" 1 10
+        foretold f350000k10-1x1 "$round" n350000 1 1 10
+        foretold f350000k10-1x2 "$round" n350000 1 2 10
+        foretold fwidek10-1x2 "$round" wide 1 2 10
+        keys+=("fwidek10-${ranks}x1" f350000k10-1x1 f350000k10-1x2 fwidek10-1x2)
+    done
+    figures forecast "$scratch" "${keys[@]}"
+    rm -f "$scratch"/n*.h5ad "$scratch/wide.h5ad"
 }
 
 part_exponent() {
