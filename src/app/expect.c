@@ -169,22 +169,20 @@ static int limit_width(const bal_job *j, const bal_expected *e, int ranks,
 }
 
 /* Where the number of landmarks falls decides whether the last group of blocks,
- * as large as all before, is needed. Between the mean over what it may be and
- * the most: a job that was given too much time is better than one cut off. */
+ * as large as all before, is needed. The most over what it may be: a job that was
+ * given too much time is better than one cut off. */
 static double likely_rows(const bal_job *j, const bal_expected *e,
                           double extended)
 {
     enum { STEPS = 11 };
-    double sum = 0, most = 0;
+    double most = 0;
 
     for (int i = 0; i < STEPS; i++) {
         double m = e->landmarks.mid * exp2(0.1 * (i - STEPS / 2));
-        double rows =
-            bal_expect_rows(j->par, m, extended * m, e->width) / m;
-        sum += rows / STEPS;
-        most = fmax(most, rows);
+        most = fmax(most,
+                    bal_expect_rows(j->par, m, extended * m, e->width) / m);
     }
-    return e->landmarks.mid * sqrt(sum * most);
+    return e->landmarks.mid * most;
 }
 
 void bal_expect(const bal_job *j, const bal_pilot *p, int ranks, int width,
