@@ -9,25 +9,27 @@
  *     c = entries / points                 how often a point is covered: its
  *                                          root grows as the logarithm of n
  *
- *     log f = u + v log(n / batches),   sqrt c = a + b log n,   landmarks = c / f
+ *     log f = u + v log(n / batches),   sqrt c = a + b log n
+ *     landmarks = c / f
  *
  * Both lines are fitted to the trials, larger ones counting more. The range has
  * the slope b between SLOPE_LOW and SLOPE_HIGH times what was fitted (small
- * samples miss the rare points, hence SLOPE_MID), v off by BEND either way, and a factor for chance, the larger the more trials
- * scatter. The form is empirical: it was chosen on synthetic files of 2,000 to
- * 5,000,000 points and holds for fixed k and for k as a share; docs/forecast.md
- * compares it with runs.
+ * samples miss the rare points, hence SLOPE_MID), v off by BEND either way, and
+ * a factor for chance, the larger the more trials scatter. The form is
+ * empirical: it was chosen on synthetic files of 2,000 to 5,000,000 points and
+ * holds for fixed k and for k as a share; docs/forecast.md compares it with
+ * runs.
  *
  * Cost: nothing. */
 #include <math.h>
 
 #include "forecast.h"
 
-#define SLOPE_LOW 0.8
-#define SLOPE_MID 1.1
+#define SLOPE_LOW  0.8
+#define SLOPE_MID  1.1
 #define SLOPE_HIGH 1.4
-#define BEND 0.02
-#define CHANCE 1.2
+#define BEND       0.02
+#define CHANCE     1.2
 
 /* A straight line y = at + slope x, and how far points are from it. */
 typedef struct line {
@@ -70,9 +72,9 @@ static double depth(double n, double batches)
 }
 
 typedef struct fitted {
-    line cover, share;  /* of log2 of points, and of points of a batch */
+    line cover, share;     /* of log2 of points, and of points of a batch */
     double top, top_depth; /* of the largest trial, on these axes */
-    double extended;    /* share of the landmarks */
+    double extended;       /* share of the landmarks */
 } fitted;
 
 static fitted fit_trials(const bal_pilot *p)
@@ -95,8 +97,7 @@ static fitted fit_trials(const bal_pilot *p)
     r.share = fit(nb, f, w, p->trials, -1, 0.1);
     r.top = log2((double)last->n);
     r.top_depth = depth((double)last->n, (double)last->batches);
-    r.extended =
-        (double)last->report.extended / (double)last->report.landmarks;
+    r.extended = (double)last->report.extended / (double)last->report.landmarks;
     return r;
 }
 
@@ -142,9 +143,9 @@ static void guess(const bal_job *j, const fitted *r, bal_expected *e)
     e->entries = (bal_guess){n * fmax(low * low / scatter, 1), n * mid * mid,
                              n * high * high * scatter};
     f = fmin(fmax(f, 1 / n), 1);
-    e->landmarks = (bal_guess){e->entries.low / n / f / bend,
-                               e->entries.mid / n / f,
-                               e->entries.high / n / f * bend};
+    e->landmarks =
+        (bal_guess){e->entries.low / n / f / bend, e->entries.mid / n / f,
+                    e->entries.high / n / f * bend};
 }
 
 double bal_expect_rows(const bal_params *par, double m, double extended,
@@ -169,8 +170,8 @@ static int limit_width(const bal_job *j, const bal_expected *e, int ranks,
 }
 
 /* Where the number of landmarks falls decides whether the last group of blocks,
- * as large as all before, is needed. The most over what it may be: a job that was
- * given too much time is better than one cut off. */
+ * as large as all before, is needed. The most over what it may be: a job that
+ * was given too much time is better than one cut off. */
 static double likely_rows(const bal_job *j, const bal_expected *e,
                           double extended)
 {
@@ -179,8 +180,8 @@ static double likely_rows(const bal_job *j, const bal_expected *e,
 
     for (int i = 0; i < STEPS; i++) {
         double m = e->landmarks.mid * exp2(0.1 * (i - STEPS / 2));
-        most = fmax(most,
-                    bal_expect_rows(j->par, m, extended * m, e->width) / m);
+        most =
+            fmax(most, bal_expect_rows(j->par, m, extended * m, e->width) / m);
     }
     return e->landmarks.mid * most;
 }

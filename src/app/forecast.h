@@ -16,17 +16,17 @@ enum { BAL_TRIALS_MOST = 16 };
 
 /** What the sample told; the same on every rank. */
 typedef struct bal_pilot {
-    bal_size n;          ///< rows of the sample, over all ranks
-    int p;               ///< dimensions of Z
-    float *z;            ///< [n, p], in the order of the file
-    int32_t *code;       ///< [n], batch of each, as in the labels
-    bool whole;          ///< the sample is the file, in the run's own space
+    bal_size n;    ///< rows of the sample, over all ranks
+    int p;         ///< dimensions of Z
+    float *z;      ///< [n, p], in the order of the file
+    int32_t *code; ///< [n], batch of each, as in the labels
+    bool whole;    ///< the sample is the file, in the run's own space
     bal_trial trial[BAL_TRIALS_MOST]; ///< in ascending order of n
     int trials;
-    double read_row;     ///< seconds to read a row of this rank's slab ...
-    double route_row;    ///< ... and to send it where it belongs
-    double space_fixed;  ///< seconds of the space that do not grow with n ...
-    double space_row;    ///< ... and for each row of a rank
+    double read_row;    ///< seconds to read a row of this rank's slab ...
+    double route_row;   ///< ... and to send it where it belongs
+    double space_fixed; ///< seconds of the space that do not grow with n ...
+    double space_row;   ///< ... and for each row of a rank
 } bal_pilot;
 
 /** Reads a sample and runs space and sampler on it.  Collective.  Fails as

@@ -22,11 +22,11 @@
 #include "forecast.h"
 
 enum {
-    ROWS_MOST = 1 << 16,   /* of the sample, over all ranks */
+    ROWS_MOST = 1 << 16, /* of the sample, over all ranks */
     FLOATS_MOST = 10 << 20,
-    FEATURES_MOST = 1024,  /* wider profiles are thinned: eigenvectors cost the
+    FEATURES_MOST = 1024, /* wider profiles are thinned: eigenvectors cost the
                               cube of their number */
-    RUNS_MOST = 256,       /* of consecutive rows */
+    RUNS_MOST = 256,      /* of consecutive rows */
     RUNS_LEAST = 8,
     DECODE_MOST = 64 << 20, /* bytes of chunks to decompress for the runs */
     STRETCH = 8 << 20,      /* bytes of rows read at one go for their rate */
@@ -246,8 +246,8 @@ static bal_verdict build(bal_job *j, const sample *s, bal_size stride, set *x,
                (size_t)s->d * sizeof *s->rows);
         less.code[i] = s->code[i * stride];
     }
-    BAL_TRY(set_make(j->comm, less.rows, less.code, m, s->d, j->labels->count,
-                     x));
+    BAL_TRY(
+        set_make(j->comm, less.rows, less.code, m, s->d, j->labels->count, x));
     bal_comm_barrier(j->comm);
     double start = bal_now();
     BAL_TRY(bal_space_create(j->comm, x->x, &par, space));
@@ -357,8 +357,7 @@ static bal_verdict try_part(bal_comm *self, const bal_job *j,
     BAL_TRY(bal_agree(self, mine));
     for (bal_size i = 0; i < m; i++) {
         bal_size k = from + i * stride;
-        memcpy(s.rows + i * p->p, p->z + k * p->p,
-               (size_t)p->p * sizeof *p->z);
+        memcpy(s.rows + i * p->p, p->z + k * p->p, (size_t)p->p * sizeof *p->z);
         s.code[i] = p->code[k];
     }
     BAL_TRY(set_make(self, s.rows, s.code, m, p->p, j->labels->count, &x));

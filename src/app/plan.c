@@ -1,7 +1,8 @@
 /* What a run would need, put together.
  *
  *     sample  = (seconds for a row and a point) rows (points of a rank)
- *     correct = CROWDING (seconds for an entry) (entries of A) (1 + p / d with PCA)
+ *     correct = CROWDING (seconds for an entry) (entries of A), and with PCA
+ *               times 1 + p / d
  *     space   = fixed part + (seconds for a row) (points of a rank)
  *     read    = opening + (seconds for a row) (points of a rank)
  *     write   = sending rows back + bytes / WRITE_RATE
@@ -24,7 +25,7 @@
 /* Bytes a second into a file, with the sync at the end: a writer cannot be
  * tried without writing. Between what a disk and what a parallel file system
  * takes; bench/results.md. */
-#define WRITE_RATE 400e6
+#define WRITE_RATE   400e6
 #define DEFLATE_RATE 30e6 /* the same of a rank that compresses */
 
 /* The calibration's A has few rows, whose sums stay in the nearest cache. */
@@ -86,8 +87,8 @@ static double seconds_of_write(const bal_job *j, const bal_plan *plan,
 {
     bool zip = j->info.filters[0] != '\0';
     double rate = zip ? DEFLATE_RATE * plan->ranks : WRITE_RATE;
-    double affinity = j->par->save_affinity ? 12 * plan->expected.entries.mid
-                                            : 0;
+    double affinity =
+        j->par->save_affinity ? 12 * plan->expected.entries.mid : 0;
 
     return p->route_row * (double)plan->most +
            ((double)plan->write + affinity) / rate;
@@ -115,8 +116,8 @@ static void add_up(const bal_job *j, const bal_pilot *p, const bal_speed *s,
     phase[BAL_PHASE_CORRECT] = CROWDING * s->correct_entry * e->entries.mid *
                                corrections(j) * j->comm->size / plan->ranks;
     phase[BAL_PHASE_WRITE] = seconds_of_write(j, plan, p);
-    fixed = phase[BAL_PHASE_READ] + phase[BAL_PHASE_SPACE] +
-            phase[BAL_PHASE_WRITE];
+    fixed =
+        phase[BAL_PHASE_READ] + phase[BAL_PHASE_SPACE] + phase[BAL_PHASE_WRITE];
     grows = phase[BAL_PHASE_SAMPLE];
     plan->seconds.mid = fixed + grows + phase[BAL_PHASE_CORRECT];
     plan->seconds.low =
@@ -208,8 +209,8 @@ static bal_verdict take_as_one(bal_job *j)
             bal_slab_first(n, c->rank, c->size);
     mine = bal_alloc(&code, count, "the batches");
     BAL_TRY(bal_agree(c, mine));
-    BAL_TRY(bal_labels_unify(c, n, &name, 1, code, false, "the file",
-                             &j->labels));
+    BAL_TRY(
+        bal_labels_unify(c, n, &name, 1, code, false, "the file", &j->labels));
     code = NULL;
     BAL_TRY(bal_agree(c, bal_layout_create(j->labels->size, j->labels->count,
                                            c->rank, c->size, &j->layout)));

@@ -4,9 +4,9 @@
 #include "plan_internal.h"
 
 enum {
-    FEW = 20,     /* batches that are listed in any case */
-    ENDS = 3,     /* of the others, so many smallest and largest */
-    NAMED = 100,  /* small ones that are named without -v */
+    FEW = 20,    /* batches that are listed in any case */
+    ENDS = 3,    /* of the others, so many smallest and largest */
+    NAMED = 100, /* small ones that are named without -v */
 };
 
 static bool is_small(const bal_job *j, bal_size b)
@@ -167,8 +167,7 @@ static void print_memory(const bal_job *j, const bal_plan *plan)
     const bal_guess *g = &plan->expected.entries;
 
     printf("memory in all    %s to %s a rank, with the affinities\n",
-           bal_bytes(low, sizeof low,
-                     plan->memory + (bal_size)(part * g->low)),
+           bal_bytes(low, sizeof low, plan->memory + (bal_size)(part * g->low)),
            bal_bytes(high, sizeof high,
                      plan->memory + (bal_size)(part * g->high)));
 }

@@ -3,10 +3,11 @@
  * whatever they share is shared here too.
  *
  * The points fill the batches in the proportions of the file, as many as the
- * bounds below allow. Each is a point of the sample moved at random, in each dimension by
- * up to half of what a near neighbour in its batch is off: so rows keep about as
- * many entries as those of the run, and no two points are equal. The sampler
- * draws blocks that are shorter than the run's, in as many at a time.
+ * bounds below allow. Each is a point of the sample moved at random, in each
+ * dimension by up to half of what a near neighbour in its batch is off: so rows
+ * keep about as many entries as those of the run, and no two points are equal.
+ * The sampler draws blocks that are shorter than the run's, in as many at a
+ * time.
  *
  * Cost: ROWS_WORK and ENTRIES_WORK bound it to some tenths of a second. */
 #include <math.h>
@@ -25,9 +26,9 @@ enum {
     CANDIDATES = 32,        /* looked at for a near neighbour */
 };
 
-#define ROWS_WORK 3e9
+#define ROWS_WORK    3e9
 #define ENTRIES_WORK 3e8
-#define SEED 0x5bd1e995u
+#define SEED         0x5bd1e995u
 
 /* Points of the sample, batch by batch. */
 typedef struct donors {
@@ -76,8 +77,7 @@ static void find_near(const donors *d, bal_size i)
     }
 }
 
-static bal_status donors_create(const bal_pilot *p, bal_size batches,
-                                donors *d)
+static bal_status donors_create(const bal_pilot *p, bal_size batches, donors *d)
 {
     bal_status st;
     bal_size *at = NULL;
@@ -122,7 +122,8 @@ static void make_point(const donors *d, int32_t b, uint64_t a, float *out,
     for (int f = 0; f < p->p; f++) {
         double at = p->z[i * p->p + f], off = p->z[d->near[i] * p->p + f] - at;
         r = r * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        out[f * stride] = (float)(at + off * ((double)(r >> 40) * 0x1p-24 - 0.5));
+        out[f * stride] =
+            (float)(at + off * ((double)(r >> 40) * 0x1p-24 - 0.5));
     }
 }
 
@@ -211,8 +212,8 @@ static bal_size short_block(const bal_job *j, const bal_pilot *p,
 {
     double share = e->entries.mid / e->landmarks.mid / (double)j->info.n;
     double rows = ROWS_WORK / ((double)points * (p->p + 20));
-    double most = ENTRIES_WORK /
-                  (share * (double)points * (double)j->info.d + 1);
+    double most =
+        ENTRIES_WORK / (share * (double)points * (double)j->info.d + 1);
     double block = fmin(rows, most) / (2 * width - 1);
 
     return block < (double)j->par->block ? (bal_size)fmax(block, STEPS_LEAST)
