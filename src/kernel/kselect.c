@@ -36,9 +36,6 @@ enum {
     WORD = 64,        /* elements looked at together, a bit each */
 };
 
-#define VECTOR_MASK ((UINT32_C(1) << VL) - 1)
-#define LANES_MASK  ((UINT32_C(1) << BAL_LANES) - 1)
-
 static inline uint32_t pattern(float v)
 {
     uint32_t bits;
@@ -202,34 +199,40 @@ static void offer_sorted(bal_kselect *s, const float *d2, int count)
     s->bound = *last;
 }
 
-/* Packs what is below the bound behind the others, and cuts where there may be
- * no room for the next elements. */
-static void append(bal_kselect *s, const float *d2, uint32_t less)
+/* Whether `n` more elements leave the bound as it is. */
+static inline int fits(const bal_kselect *s, int n)
 {
-    bal_size before = s->len;
+    bal_size len = s->len + n;
 
-    for (int i = 0; i < BAL_LANES; i += VL)
-        s->len += v_pack(s->at + s->len, v_load(d2 + i),
-                         less >> i & VECTOR_MASK);
-    if (s->len > before && (s->len + BAL_LANES > s->cap ||
-                            (isinf(s->bound) && s->len >= s->k)))
-        cut(s);
+    return len + BAL_LANES <= s->cap && !(isinf(s->bound) && len >= s->k);
+}
+
+static inline void append(bal_kselect *s, const float *d2, uint64_t less)
+{
+    for (; less != 0; less &= less - 1)
+        s->at[s->len++] = d2[__builtin_ctzll(less)];
 }
 
 /* The bound may fall only where vectors of all sizes end, so that it is the same
  * after every element whatever the instruction set. */
+static void offer_vectors(bal_kselect *s, const float *d2, int count)
+{
+    for (int j = 0; j < count; j += BAL_LANES) {
+        int left = count - j < BAL_LANES ? count - j : BAL_LANES;
+        append(s, d2 + j, compare(d2 + j, left, v_set(s->bound), 0));
+        if (!fits(s, 0))
+            cut(s);
+    }
+}
+
 static void offer_buffered(bal_kselect *s, const float *d2, int count)
 {
     for (int j = 0; j < count; j += WORD) {
         uint64_t less = compare(d2 + j, count - j, v_set(s->bound), 0);
-        for (int i = 0; less >> i != 0; i += BAL_LANES) {
-            float bound = s->bound;
-            append(s, d2 + j + i, (uint32_t)(less >> i) & LANES_MASK);
-            if (s->bound != bound)
-                less &= compare(d2 + j, count - j, v_set(s->bound), 0);
-            if (i + BAL_LANES == WORD)
-                break;
-        }
+        if (fits(s, __builtin_popcountll(less)))
+            append(s, d2 + j, less);
+        else
+            offer_vectors(s, d2 + j, count - j < WORD ? count - j : WORD);
     }
 }
 
