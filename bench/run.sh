@@ -333,9 +333,9 @@ part_huge() {
         printf 'Left out: needs 16 GiB of memory and 24 GiB of disk.\n'
         return 0
     fi
-    data huge "$(size 4300000)" 510 5 10
+    data huge "$(size 4300000)" 510 60 5000
     progress 'huge'
-    measure huge 1 huge "$ranks" --neighbors 0.1%
+    measure huge 1 huge "$ranks" --neighbors 10
     figures runs "$scratch" huge
     printf '\nThe result, as balans info shows it:\n\n\140\140\140\n'
     "$balans" info "$scratch/out.h5ad" | head -n 12
