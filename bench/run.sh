@@ -338,7 +338,7 @@ part_huge() {
     measure huge 1 huge "$ranks" --neighbors 10
     figures runs "$scratch" huge
     printf '\nThe result, as balans info shows it:\n\n\140\140\140\n'
-    "$balans" info "$scratch/out.h5ad" | head -n 12
+    "$balans" info "$scratch/out.h5ad" | sed -n 1,12p
     printf '\140\140\140\n'
     rm -f "$scratch/huge.h5ad" "$scratch/out.h5ad"
 }
