@@ -114,7 +114,7 @@ def kind(key):
         return "10 dimensions, 5 batches, 10 clusters", found[2]
     if key == "widek10":
         return "600 dimensions, 60 batches, 5,000 clusters", "10"
-    return "510 dimensions, 5 batches, 10 clusters", "0.1%"
+    return "510 dimensions, 60 batches, 5,000 clusters", "10"
 
 
 def times_row(key, runs):
