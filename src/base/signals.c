@@ -1,5 +1,5 @@
-/* The handlers do what handlers may: they set a flag, and write a line that is
- * made in place. */
+/* The handlers do what handlers may: they set a flag, write a line that is made
+ * in place, or end the process. */
 #define _POSIX_C_SOURCE 200809L
 #include "balans/base/signals.h"
 
@@ -11,6 +11,7 @@
 
 static volatile sig_atomic_t came; /* the last one, or 0 */
 static volatile sig_atomic_t speaks;
+static volatile sig_atomic_t last_code;
 
 static void say(const char *text)
 {
@@ -52,6 +53,12 @@ static void note(int number)
     came = number;
 }
 
+static void leave(int number)
+{
+    (void)number;
+    _exit(last_code);
+}
+
 static void set(int number, void (*handler)(int))
 {
     struct sigaction act = {.sa_handler = handler, .sa_flags = SA_RESTART};
@@ -60,18 +67,11 @@ static void set(int number, void (*handler)(int))
     sigaction(number, &act, NULL);
 }
 
-void bal_signals_start(void)
-{
-    bal_signals_note(false);
-}
-
 void bal_signals_obey(int rank)
 {
     speaks = rank == 0;
     set(SIGTERM, end);
     set(SIGUSR1, SIG_DFL);
-    if (came)
-        raise(came);
 }
 
 void bal_signals_note(bool say)
@@ -86,8 +86,9 @@ bool bal_signals_came(void)
     return came != 0;
 }
 
-void bal_signals_end(void)
+void bal_signals_end(int code)
 {
-    set(SIGTERM, SIG_IGN);
-    set(SIGUSR1, SIG_IGN);
+    last_code = code;
+    set(SIGTERM, leave);
+    set(SIGUSR1, leave);
 }

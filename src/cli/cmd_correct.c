@@ -1,7 +1,6 @@
 #include "balans/app/params.h"
 #include "balans/app/pipeline.h"
 #include "balans/base/log.h"
-#include "balans/base/signals.h"
 #include "balans/base/watch.h"
 #include "balans/cli/args.h"
 #include "balans/cli/command.h"
@@ -28,8 +27,6 @@ static bal_verdict run(bal_comm *c, int argc, char *const *argv)
 
     BAL_TRY(bal_args_read(c, &bal_cmd_correct, &p, argc, argv));
     BAL_TRY(bal_agree(c, bal_params_check(&p)));
-    if (p.checkpoint == NULL || p.dry_run)
-        bal_signals_obey(c->rank);
     bal_log_init(level_of(&p), c->rank);
     bal_machine_say();
     BAL_TRY(bal_agree(c, bal_watch_start((double)p.stall_timeout, c->rank)));

@@ -73,8 +73,6 @@ static bal_verdict run(bal_comm *c, int argc, char *const *argv)
     if (command == NULL)
         return bal_agree(c, fail_command(argc, argv));
     bal_machine_agree(c);
-    if (command != &bal_cmd_correct)
-        bal_signals_obey(c->rank);
     return command->run(c, argc - 2, argv + 2);
 }
 
@@ -111,13 +109,13 @@ int main(int argc, char **argv)
     bal_comm c;
 
     (void)bal_started();
-    bal_signals_start();
     bal_machine_repair(argv);
     if (argc > 1 && answer_without_mpi(argc, argv))
         return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     bal_blas_serial();
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &granted);
     bal_comm_init(&c, MPI_COMM_WORLD);
+    bal_signals_obey(c.rank);
     bal_fault_set_rank(c.rank);
     bal_log_init(BAL_LOG_INFO, c.rank);
 
@@ -126,9 +124,10 @@ int main(int argc, char **argv)
         report_failure(&c, st);
     else if (bal_mem_held() != 0)
         bal_debug("%lld bytes were not given back", (long long)bal_mem_held());
-    bal_signals_end();
+    int code = bal_status_exit_code(st.code);
+    bal_signals_end(code);
     bal_comm_finish(&c);
     MPI_Finalize();
     bal_watch_stop();
-    return bal_status_exit_code(st.code);
+    return code;
 }

@@ -5,8 +5,11 @@ usage: test_stall.py PROGRAM LAUNCHER...
 Wherever a rank hangs, the job ends within a stated time with one line and a
 code other than zero, and there is no output under the final name.
 """
+import os
 import pathlib
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,6 +18,14 @@ from common import Tests
 
 t = Tests(sys.argv[1], sys.argv[2:])
 TIMEOUT, MOST = 2, 2 + 90
+HANG = """#include <stdio.h>
+#include <unistd.h>
+int %s(void)
+{
+    for (fputs("here\\n", stderr);;)
+        pause();
+}
+"""
 
 
 def check_hang(folder, point, rank, ranks, way="hang"):
@@ -57,6 +68,27 @@ def check_ended(folder):
             f"ended: {run.stderr!r}")
 
 
+def check_ended_inside(folder, call, code, *extra):
+    """SIGTERM ends a run that hangs in this call of MPI, whatever its options."""
+    (folder / "hang.c").write_text(HANG % call)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", folder / "hang.so",
+                    folder / "hang.c"], check=True)
+    run = subprocess.Popen(
+        [t.program, "correct", folder / "in.h5ad", folder / "out.h5ad",
+         "--batch", "batch", "-q", "--force", *extra], text=True,
+        stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+        env={**os.environ, "LD_PRELOAD": str(folder / "hang.so")})
+    t.check(run.stderr.readline() == "here\n", f"{call} was not met")
+    run.terminate()
+    try:
+        rest = run.communicate(timeout=60)[1]
+    except subprocess.TimeoutExpired:
+        run.kill()
+        rest = run.communicate()[1]
+    t.check(run.returncode == code and not rest,
+            f"{call} {extra}: code {run.returncode}, {rest!r}")
+
+
 def check_quiet(folder):
     """A timeout shorter than the run does no harm while it makes progress, and
     none is needed."""
@@ -78,6 +110,11 @@ with tempfile.TemporaryDirectory() as name:
     for lost in (0, 1):
         check_lost(where, lost, 3)
     check_ended(where)
+    # Sanitizers want to be the first library.
+    if shutil.which("cc") and "ASAN_OPTIONS" not in os.environ:
+        for keep in ([], ["--checkpoint", where / "state.h5"]):
+            check_ended_inside(where, "MPI_Init_thread", -signal.SIGTERM, *keep)
+            check_ended_inside(where, "MPI_Finalize", 0, *keep)
     t.fails(2, ["--stall-timeout"], "correct", where / "in.h5ad",
             where / "x.h5ad", "--batch", "batch", "--stall-timeout", -1)
     check_quiet(where)

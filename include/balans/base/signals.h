@@ -2,20 +2,19 @@
  * @file
  * What becomes of SIGTERM and SIGUSR1.
  *
- * A run that keeps checkpoints only notes them, and looks now and then whether
- * it is told to stop.  Any other dies of SIGTERM, as launchers and Slurm expect
- * it to, but rank 0 says so: where a host is lost, this is the only word.
+ * A process dies of both, as launchers and Slurm expect it to, also while it
+ * waits inside MPI for others that will never come.  Rank 0 says that it was
+ * SIGTERM as soon as it is known which it is: where a host is lost, this is the
+ * only word.  Only a run that keeps checkpoints notes them instead, while it
+ * works, and looks now and then whether it is told to stop.
  */
 #ifndef BAL_BASE_SIGNALS_H
 #define BAL_BASE_SIGNALS_H
 
 #include <stdbool.h>
 
-/** The program has started: both are noted, as nobody knows yet.  Local. */
-void bal_signals_start(void);
-
-/** Both end the process from now on, or at once if one has come; on SIGTERM
- *  rank 0 says so.  Local. */
+/** Both go on to end the process; from now on rank 0 says so on SIGTERM.
+ *  Local. */
 void bal_signals_obey(int rank);
 
 /** Both are noted from now on.  Local.
@@ -25,8 +24,9 @@ void bal_signals_note(bool say);
 /** Whether one of them has been noted.  Local. */
 bool bal_signals_came(void);
 
-/** The work is over, there is nothing left to stop: SIGTERM and SIGUSR1 do
- *  nothing any more.  Local. */
-void bal_signals_end(void);
+/** The work is over, and all that is left is to take leave of the other ranks:
+ *  SIGTERM and SIGUSR1 end the process with the code that it was to end with.
+ *  Local. */
+void bal_signals_end(int code);
 
 #endif
