@@ -231,6 +231,7 @@ static bal_verdict read_matrix(bal_panel *v, const char *name, bal_set **out)
 
     *out = NULL;
     BAL_TRY(bal_h5ad_matrix_open(v->file, name, &info));
+    BAL_TRY(bal_h5ad_matrix_load(v->file));
     BAL_TRY(bal_set_create(v->comm, v->batch, v->label, info.d, &set));
     BAL_TRY(bal_agree(v->comm, read_slab(v, set)));
     *out = set;

@@ -129,6 +129,7 @@ bal_verdict bal_job_read(bal_job *j)
     float *rows = NULL;
     bal_size panels, step = bal_job_panel(j, j->info.d, &panels);
 
+    BAL_TRY(bal_h5ad_matrix_load(j->file));
     BAL_TRY(bal_route_create(j->comm, j->labels, j->layout, &j->route));
     mine = bal_shard_create(j->layout, j->info.d, &j->x);
     if (!bal_failed(mine))

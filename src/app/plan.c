@@ -134,8 +134,11 @@ static bal_verdict foretell(bal_job *j, int width, bal_plan *plan)
     bal_verdict st;
     bal_pilot p = {0};
     bal_speed s;
-    double opening = bal_now() - j->comm->phase_since, start = bal_now();
+    double opening, start;
 
+    BAL_TRY(bal_h5ad_matrix_load(j->file));
+    start = bal_now();
+    opening = start - j->comm->phase_since;
     bal_comm_max_f64(j->comm, &opening, 1);
     BAL_TRY(bal_pilot_run(j, &p));
     bal_expect(j, &p, plan->ranks, width, &plan->expected);

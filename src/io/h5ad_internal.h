@@ -21,11 +21,12 @@ struct bal_h5ad {
     bal_size n;     /* length of obs */
     bal_size bytes; /* of the file */
 
-    bool has_matrix;
+    bool has_matrix; /* it is open ... */
+    bool is_loaded;  /* ... and rows can be read */
     bal_matrix_info info;
     hid_t data;            /* the values, dense or stored entries */
     hid_t indices, indptr; /* sparse only */
-    bal_slab slab;         /* BAL_CSC only */
+    bal_slab slab;         /* BAL_CSC only, once loaded */
 };
 
 /* The member of a data frame that is its index, as a path below the frame. */

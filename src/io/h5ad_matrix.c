@@ -316,7 +316,7 @@ static void close_matrix(bal_h5ad *f)
     bal_h5_close(&f->indices);
     bal_h5_close(&f->indptr);
     bal_slab_finish(&f->slab);
-    f->has_matrix = false;
+    f->has_matrix = f->is_loaded = false;
 }
 
 /* A panel smaller than a chunk must not unpack the chunk again for each panel:
@@ -366,13 +366,25 @@ bal_verdict bal_h5ad_matrix_open(bal_h5ad *f, const char *name,
     BAL_TRY(bal_agree(c, c->rank == 0 ? look(f, name, &f->info) : BAL_OK));
     bal_comm_bcast(c, &f->info, sizeof f->info, 0);
     BAL_TRY(bal_agree(c, open_here(f)));
-    if (f->info.storage == BAL_CSC)
-        BAL_TRY(bal_h5ad_turn_csc(f));
     f->has_matrix = true;
     *info = f->info;
 done:
     if (bal_failed(st))
         close_matrix(f);
+    return st;
+}
+
+bal_verdict bal_h5ad_matrix_load(bal_h5ad *f)
+{
+    bal_verdict st = {BAL_OK};
+
+    BAL_REQUIRE(f->has_matrix);
+    if (!f->is_loaded && f->info.storage == BAL_CSC)
+        st = bal_h5ad_turn_csc(f);
+    if (bal_failed(st))
+        bal_slab_finish(&f->slab);
+    else
+        f->is_loaded = true;
     return st;
 }
 

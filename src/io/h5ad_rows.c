@@ -231,7 +231,7 @@ bal_status bal_h5ad_read_rows(bal_h5ad *f, bal_gidx first, bal_size count,
 {
     bal_status st = bal_fault("read");
 
-    BAL_REQUIRE(f->has_matrix);
+    BAL_REQUIRE(f->is_loaded);
     if (bal_failed(st) || count == 0)
         return st;
     bal_comm_count_io(f->comm, (bal_size)((double)f->info.file_bytes *

@@ -60,9 +60,8 @@ const char *bal_h5ad_path(const bal_h5ad *f);
 bal_size bal_h5ad_file_bytes(const bal_h5ad *f);
 
 /**
- * Prepares a matrix for reading by rows; CSC is converted once, into this
- * rank's slab.  Collective.  Same on every rank: name ("X", "layers/NAME",
- * "obsm/NAME").
+ * Opens a matrix and describes it, without reading its values.  Collective.
+ * Same on every rank: name ("X", "layers/NAME", "obsm/NAME").
  * @param[out] info  filled in
  * Fails with BAL_EINPUT: no such matrix (the message lists those there are),
  * not two-dimensional, not numeric, a number of rows other than that of obs,
@@ -70,6 +69,14 @@ bal_size bal_h5ad_file_bytes(const bal_h5ad *f);
  */
 bal_verdict bal_h5ad_matrix_open(bal_h5ad *f, const char *name,
                                  bal_matrix_info *info);
+
+/**
+ * Prepares the open matrix for reading by rows: a CSC matrix is read whole and
+ * turned round, into this rank's slab.  Does nothing if it has been done.
+ * Collective.  Fails with BAL_EINPUT: an index or pointer of a CSC matrix out
+ * of range; BAL_EIO; BAL_ENOMEM.
+ */
+bal_verdict bal_h5ad_matrix_load(bal_h5ad *f);
 
 /** Names of all matrices of the file ("X", "layers/...", "obsm/...") that could
  *  be opened.  Collective.  `*name` is [*count], freed with
@@ -82,7 +89,7 @@ void bal_h5ad_names_free(char ***name, bal_size count);
 bal_verdict bal_h5ad_columns(bal_h5ad *f, char ***name, bal_size *count);
 
 /**
- * Reads rows of the open matrix as float32.
+ * Reads rows of the open and loaded matrix as float32.
  *
  * Local: an independent transfer, of any size; ranks may ask for different
  * rows, or none.

@@ -1,5 +1,5 @@
-/* Several passes equal the single pass run by hand again and again, with X, Z and
- * the number of the pass carried over. */
+/* Several passes equal the single pass run by hand again and again, with X, Z
+ * and the number of the pass carried over. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +83,7 @@ static void open_by_hand(hand *h, const char *path)
 
     all_assert(!bal_failed(bal_h5ad_open(&comm, path, &h->file)));
     all_assert(!bal_failed(bal_h5ad_matrix_open(h->file, "X", &info)));
+    all_assert(!bal_failed(bal_h5ad_matrix_load(h->file)));
     all_assert(!bal_failed(
         bal_h5ad_labels(h->file, "batch", "batch", &h->labels)));
     all_assert(!bal_failed(bal_layout_create(h->labels->size, h->labels->count,

@@ -81,6 +81,7 @@ static bal_verdict copy(const char *path, const char *matrix)
     bal_record_int(late, "ranks", 1);
     BAL_TRY(bal_h5ad_open(&comm, path, &f));
     BAL_TRY(bal_h5ad_matrix_open(f, matrix, &info));
+    BAL_TRY(bal_h5ad_matrix_load(f));
     bal_gidx first = bal_slab_first(info.n, comm.rank, comm.size);
     bal_size m = bal_slab_first(info.n, comm.rank + 1, comm.size) - first;
     (void)bal_alloc(&rows, m * info.d, "rows");

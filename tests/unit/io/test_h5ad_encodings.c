@@ -62,6 +62,8 @@ static void check_matrix(const char *file, const char *matrix, bal_storage how)
     all_assert_msg(!bal_failed(st), "%s", bal_error_get()->text);
     st = bal_h5ad_matrix_open(f, matrix, &info);
     all_assert_msg(!bal_failed(st), "%s", bal_error_get()->text);
+    st = bal_h5ad_matrix_load(f);
+    all_assert_msg(!bal_failed(st), "%s", bal_error_get()->text);
     all_assert(bal_h5ad_rows(f) == N && info.n == N && info.d == D);
     all_assert(info.storage == how);
     bool right = rows_are_right(f);

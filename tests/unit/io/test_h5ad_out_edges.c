@@ -86,6 +86,7 @@ START_TEST(a_new_file)
     all_assert(!bal_failed(bal_h5ad_out_finish(&o, NULL)) && o == NULL);
     all_assert(!bal_failed(bal_h5ad_open(&comm, files_path("new.h5ad"), &f)));
     all_assert(!bal_failed(bal_h5ad_matrix_open(f, "X", &info)));
+    all_assert(!bal_failed(bal_h5ad_matrix_load(f)));
     all_assert(info.n == N && info.d == D && bal_h5ad_rows(f) == N);
     float rows[N * D];
     bool right = !bal_failed(bal_h5ad_read_rows(f, 0, N, rows));
