@@ -97,6 +97,23 @@ void bal_job_say_input(const bal_job *j)
                  j->par->batch);
 }
 
+/* Pauses; a rank that has failed counts for more than being told to stop. */
+static bal_verdict pause_unless(bal_comm *c, bal_status mine)
+{
+    bal_error failed = *bal_error_get(), stopped;
+    bal_verdict st = bal_pause(c), worse;
+
+    if (!bal_failed(st))
+        return st;
+    stopped = *bal_error_get();
+    bal_error_set(&failed);
+    worse = bal_agree(c, mine);
+    if (bal_failed(worse))
+        return worse;
+    bal_error_set(&stopped);
+    return st;
+}
+
 static bal_verdict read_panels(bal_job *j, float *rows)
 {
     bal_verdict st = {BAL_OK};
@@ -108,7 +125,7 @@ static bal_verdict read_panels(bal_job *j, float *rows)
         bal_size from = p * step < j->route->m ? p * step : j->route->m;
         bal_size left = j->route->m - from;
         bal_size count = left < step ? left : step;
-        BAL_TRY(bal_pause(j->comm));
+        BAL_TRY(pause_unless(j->comm, mine));
         /* After a failure the rank goes on sending what it has. */
         if (!bal_failed(mine) && count > 0)
             mine = bal_h5ad_read_rows(j->file, j->route->first + from, count,
