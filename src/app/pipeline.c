@@ -201,9 +201,8 @@ static bal_verdict run(bal_job *j)
     bal_comm_enter(j->comm, BAL_PHASE_READ);
     if (!j->par->dry_run)
         bal_job_keep_start(j);
-    if (!j->par->dry_run)
-        BAL_TRY(bal_h5ad_out_check(j->comm, j->par->output, j->par->input,
-                                   j->par->force));
+    BAL_TRY(bal_h5ad_out_check(j->comm, j->par->output, j->par->input,
+                               j->par->force));
     BAL_TRY(bal_job_open(j));
     if (j->par->dry_run) {
         bal_job_say_input(j);

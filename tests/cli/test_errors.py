@@ -121,11 +121,14 @@ def check_outputs(folder, good):
                              (file / "out.h5ad", "out.h5ad"),
                              (folder / "no/such/out.h5ad", "out.h5ad"),
                              ("/proc/out.h5ad", "/proc"), (folder, "")]:
-            t.fails(1, [word], "correct", good, output, "--batch", "batch",
-                    "-q", ranks=ranks)
+            # Only creating a file tells that /proc takes none.
+            for dry in ([], ["--dry-run"])[:1 + (word != "/proc")]:
+                t.fails(1, [word], "correct", good, output, "--batch", "batch",
+                        "-q", *dry, ranks=ranks)
         for output in good, pipe:
             t.fails(1, [output.name], "correct", good, output, "--batch",
                     "batch", "--force", "-q", ranks=ranks)
+    t.works("correct", good, there, "--batch", "batch", "--force", "--dry-run")
     t.check(there.read_text() == "precious", "an existing file was touched")
     t.check(good.read_bytes() == before, "the input was touched")
     t.check(pipe.is_fifo(), "what is not a file was replaced")
