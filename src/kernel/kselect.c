@@ -162,24 +162,20 @@ static void insert(bal_kselect *s, float x)
     s->len += s->len < s->k;
 }
 
-/* Which of the next WORD elements, of `left`, are below (or at) the limit: one
- * bit each.  The loop of known length is the one that matters. */
-static inline uint64_t compare(const float *d2, int left, vf limit, int or_equal)
+/* Which of the next WORD elements, of `left`, are below the limit: one bit
+ * each.  The loop of known length is the one that matters. */
+static inline uint64_t compare(const float *d2, int left, vf limit)
 {
     uint64_t word = 0;
     int room = left < WORD ? left : WORD;
 
     if (room == WORD) {
-        for (int j = 0; j < WORD; j += VL) {
-            vf v = v_load(d2 + j);
-            word |= (uint64_t)(or_equal ? v_le(v, limit) : v_lt(v, limit)) << j;
-        }
+        for (int j = 0; j < WORD; j += VL)
+            word |= (uint64_t)v_lt(v_load(d2 + j), limit) << j;
         return word;
     }
-    for (int j = 0; j < room; j += VL) {
-        vf v = v_load(d2 + j);
-        word |= (uint64_t)(or_equal ? v_le(v, limit) : v_lt(v, limit)) << j;
-    }
+    for (int j = 0; j < room; j += VL)
+        word |= (uint64_t)v_lt(v_load(d2 + j), limit) << j;
     return word & ((UINT64_C(1) << room) - 1);
 }
 
@@ -189,7 +185,7 @@ static void offer_sorted(bal_kselect *s, const float *d2, int count)
     const float *last = s->at + s->k - 1;
 
     for (int j = 0; j < count; j += WORD) {
-        uint64_t less = compare(d2 + j, count - j, v_set(*last), 0);
+        uint64_t less = compare(d2 + j, count - j, v_set(*last));
         for (; less != 0; less &= less - 1) {
             float x = d2[j + __builtin_ctzll(less)];
             if (x < *last)
@@ -213,13 +209,13 @@ static inline void append(bal_kselect *s, const float *d2, uint64_t less)
         s->at[s->len++] = d2[__builtin_ctzll(less)];
 }
 
-/* The bound may fall only where vectors of all sizes end, so that it is the same
- * after every element whatever the instruction set. */
+/* The bound may fall only where vectors of all sizes end, so that it is the
+ * same after every element whatever the instruction set. */
 static void offer_vectors(bal_kselect *s, const float *d2, int count)
 {
     for (int j = 0; j < count; j += BAL_LANES) {
         int left = count - j < BAL_LANES ? count - j : BAL_LANES;
-        append(s, d2 + j, compare(d2 + j, left, v_set(s->bound), 0));
+        append(s, d2 + j, compare(d2 + j, left, v_set(s->bound)));
         if (!fits(s, 0))
             cut(s);
     }
@@ -228,7 +224,7 @@ static void offer_vectors(bal_kselect *s, const float *d2, int count)
 static void offer_buffered(bal_kselect *s, const float *d2, int count)
 {
     for (int j = 0; j < count; j += WORD) {
-        uint64_t less = compare(d2 + j, count - j, v_set(s->bound), 0);
+        uint64_t less = compare(d2 + j, count - j, v_set(s->bound));
         if (fits(s, __builtin_popcountll(less)))
             append(s, d2 + j, less);
         else
