@@ -104,13 +104,15 @@ static void offer_tile(bal_knn *g, bal_size i, int32_t self, const float *d2,
     float value[BAL_TILE];
     uint64_t mask[BAL_MASK_WORDS];
     uint64_t *heap = g->key + i * g->k;
+    int n = 0;
 
     bal_candidates(d2, tile->ld, bound(heap, g->k, g->count[i]), value, mask);
     for (int q = 0; q < BAL_MASK_WORDS; q++)
         for (uint64_t left = mask[q]; left != 0; left &= left - 1) {
             int lane = 64 * q + __builtin_ctzll(left);
+            float near = value[n++];
             if (id[lane] != self)
-                offer(heap, g->k, &g->count[i], key_of(d2[lane], id[lane]));
+                offer(heap, g->k, &g->count[i], key_of(near, id[lane]));
         }
 }
 
