@@ -30,8 +30,8 @@ typedef struct bal_keeper {
     double saved;     ///< ... of the sampler, or after the latest checkpoint
     double cost;      ///< seconds the latest checkpoint took
     double asked;     ///< when somebody asked last ...
-    double told;      ///< when the answer first was to stop
     double gap;       ///< ... and the longest time between
+    double told;      ///< when the answer first was to stop, or 0
     bool there;       ///< there is a checkpoint to go on from
     bal_mark began;   ///< what the one at the start held ...
     bal_mark kept;    ///< ... and what it holds now
@@ -106,9 +106,9 @@ enum { BAL_PATH_MOST = 512 }; ///< of elements named after the matrix
 /** The element that --keep-original makes.  Local. */
 void bal_job_original(const bal_job *j, char *path, size_t size);
 
-/** The memory formula of one rank, in bytes: the program with its libraries, the
- *  shard of X, Z in tiles and in rows, the order of rows, `affinities` bytes for
- *  its columns of A, and the work space.  Local.
+/** The memory formula of one rank, in bytes: the program with its libraries,
+ *  the shard of X, Z in tiles and in rows, the order of rows, `affinities`
+ *  bytes for its columns of A, and the work space.  Local.
  *  @param[in] p  dimensions of Z */
 bal_size bal_job_memory(const bal_job *j, bal_size p, bal_size affinities);
 
