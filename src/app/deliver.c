@@ -1,5 +1,5 @@
 /* From the shard to the file: panels of slab rows are fetched through the route
- * and written collectively, each rank its own run of input rows. */
+ * and written by all ranks together, each its own run of input rows. */
 #include <stdio.h>
 #include <string.h>
 

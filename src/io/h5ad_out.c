@@ -17,7 +17,7 @@
 #include "h5ad_out_internal.h"
 
 enum {
-    BLOCK = 1 << 29, /* bytes of a rank in one collective transfer */
+    BLOCK = 1 << 29, /* bytes of a rank in one transfer */
     SPARE = 1 << 20, /* bytes for groups, attributes and records */
 };
 
@@ -289,9 +289,10 @@ static bal_status open_array(bal_h5ad_out *o, const char *path)
     return st;
 }
 
-/* Chunks that several ranks have rows of, and compression, want all ranks to act
- * together. Rows of a contiguous array are one run of the file for each rank:
- * going through the aggregators of a collective write only copies them. */
+/* Chunks that several ranks have rows of, and compression, want all ranks to
+ * act together. Rows of a contiguous array are one run of the file for each
+ * rank: going through the aggregators of a collective write only copies
+ * them. */
 static H5FD_mpio_xfer_t transfer_mode(hid_t array)
 {
     hid_t dcpl = H5Dget_create_plist(array);

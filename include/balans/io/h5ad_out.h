@@ -7,7 +7,8 @@
  *   1. create: rank 0 copies and makes groups, attributes, strings and empty
  *      arrays with HDF5's serial driver (which alone can write variable-length
  *      strings), then all ranks open the file through MPI-IO;
- *   2. write: all ranks fill the arrays by collective transfers;
+ *   2. write: all ranks call together and fill the arrays, contiguous ones by
+ *      independent transfers, chunked ones by collective transfers;
  *   3. finish: all close; rank 0 adds what is known only at the end, syncs the
  *      file to disk and renames it.
  *
@@ -35,7 +36,7 @@ typedef enum bal_element {
 /** An array to be made in step 1 and filled in step 2; encoding array 0.2.0
  *  (none for the members of a sparse matrix). */
 typedef struct bal_array {
-    const char *path;    ///< such as "X", "obsm/X_balans", "obs/balans_coverage"
+    const char *path;    ///< such as "X" or "obs/balans_coverage"
     bal_element element;
     bal_size n, d;       ///< shape [n, d]; d = 0 for a vector of n
     bool compress;       ///< chunked, shuffled and gzipped; else contiguous
@@ -82,7 +83,7 @@ typedef struct bal_h5ad_out bal_h5ad_out;
 /**
  * Checks that `path` can be written: absent or `force`, not the input (nor a
  * link to it), its folder there and writable.  Collective.  To be called before
- * any work, so that hours are not lost.  Fails with BAL_EIO.
+ * any work, so that hours are not lost; writes nothing.  Fails with BAL_EIO.
  */
 bal_verdict bal_h5ad_out_check(bal_comm *c, const char *path,
                                const char *input_path, bool force);
