@@ -33,15 +33,15 @@ static const char *const solvers[] = {"auto", "lapack", "scalapack", NULL};
      .operand = "HOW", \
      .meaning = "scale of the features in the distance space"}, \
     {.name = "clip", .kind = BAL_OPTION_REAL, .at = AT(clip), \
-     .preset = "10", .low = 0, .high = INFINITY, .above = true, .result = true, \
-     .operand = "C", .unit = "standard deviations", \
+     .preset = "10", .low = 0, .high = INFINITY, .above = true, \
+     .result = true, .operand = "C", .unit = "standard deviations", \
      .meaning = "standardised features are cut off at +-C in the distance " \
                 "space"}, \
     {.name = "pca", .kind = BAL_OPTION_INT, .at = AT(pca), \
      .preset = "50", .low = 0, .high = INT32_MAX, .result = true, \
      .operand = "P", .unit = "components", \
-     .meaning = "principal components of the distance space, used where there " \
-                "are more features; 0 turns them off"}, \
+     .meaning = "principal components of the distance space, used where " \
+                "there are more features; 0 turns them off"}, \
     {.name = "neighbors", .kind = BAL_OPTION_NEIGHBORS, .at = AT(neighbors), \
      .preset = "10", .result = true, .operand = "K|F%", .unit = "points", \
      .meaning = "which neighbour's distance sets the local scale in each " \
@@ -58,13 +58,13 @@ static const char *const solvers[] = {"auto", "lapack", "scalapack", NULL};
     {.name = "sparsify", .kind = BAL_OPTION_CHOICE, .at = AT(sparsify), \
      .preset = "elbow", .choice = sparsifiers, .result = true, \
      .operand = "HOW", \
-     .meaning = "which affinities of a landmark are kept: left of the curve's " \
-                "bend, or within the local scale"}, \
+     .meaning = "which affinities of a landmark are kept: left of the " \
+                "curve's bend, or within the local scale"}, \
     {.name = "gate", .kind = BAL_OPTION_REAL, .at = AT(gate), \
      .preset = "0", .low = 0, .high = INFINITY, .result = true, \
      .operand = "G", \
-     .meaning = "leave out batches whose local scale (squared) is more than G " \
-                "times that of the landmark's own batch; 0 is off, else at " \
+     .meaning = "leave out batches whose local scale (squared) is more than " \
+                "G times that of the landmark's own batch; 0 is off, else at " \
                 "least 1"}, \
     {.name = "uncovered", .kind = BAL_OPTION_CHOICE, .at = AT(uncovered), \
      .preset = "extend", .choice = policies, .result = true, \
@@ -78,13 +78,13 @@ static const char *const solvers[] = {"auto", "lapack", "scalapack", NULL};
     {.name = "correction", .kind = BAL_OPTION_CHOICE, .at = AT(correction), \
      .preset = "smooth", .choice = corrections, .result = true, \
      .operand = "HOW", \
-     .meaning = "replace each profile by its smoothed one, or move it by what " \
-                "its batch is off"}, \
+     .meaning = "replace each profile by its smoothed one, or move it by " \
+                "what its batch is off"}, \
     {.name = "estimator", .kind = BAL_OPTION_CHOICE, .at = AT(estimator), \
      .preset = "normal", .choice = estimators, .result = true, \
      .operand = "HOW", \
-     .meaning = "how smooth weighs landmarks; nystrom costs the cube of their " \
-                "number"}, \
+     .meaning = "how smooth weighs landmarks; nystrom costs the cube of " \
+                "their number"}, \
     {.name = "rcond", .kind = BAL_OPTION_REAL, .at = AT(rcond), \
      .preset = "0.1", .low = 0, .high = 1, .below = true, .result = true, \
      .operand = "R", .unit = "share of the largest eigenvalue", \
@@ -96,17 +96,18 @@ static const char *const solvers[] = {"auto", "lapack", "scalapack", NULL};
     {.name = "seed", .kind = BAL_OPTION_SEED, .at = AT(seed), \
      .preset = "0", .result = true, .operand = "S", \
      .meaning = "seed of the random numbers"}, \
-    {.name = "save-affinity", .kind = BAL_OPTION_FLAG, .at = AT(save_affinity), \
-     .preset = "false", .result = true, \
+    {.name = "save-affinity", .kind = BAL_OPTION_FLAG, \
+     .at = AT(save_affinity), .preset = "false", .result = true, \
      .meaning = "store the affinities in the output, as uns/balans/affinity"}, \
-    {.name = "keep-original", .kind = BAL_OPTION_FLAG, .at = AT(keep_original), \
-     .preset = "false", .result = true, \
+    {.name = "keep-original", .kind = BAL_OPTION_FLAG, \
+     .at = AT(keep_original), .preset = "false", .result = true, \
      .meaning = "store the input matrix in the output, as layers/original or " \
                 "obsm/NAME_original"}, \
     {.name = "memory-per-rank", .kind = BAL_OPTION_SIZE, \
      .at = AT(memory_per_rank), .preset = "auto", .low = 1 << 20, \
      .high = INFINITY, .automatic = true, .operand = "SIZE", .unit = "bytes", \
-     .meaning = "working memory of a rank beyond the data itself; auto is 1G"}, \
+     .meaning = "working memory of a rank beyond the data itself; auto " \
+                "is 1G"}, \
     {.name = "threads", .kind = BAL_OPTION_INT, .at = AT(threads), \
      .preset = "auto", .low = 1, .high = 4096, .automatic = true, \
      .operand = "N", .unit = "threads", \
@@ -141,7 +142,8 @@ const bal_option bal_params_table[] = {
      .at = AT(stall_timeout), .preset = "600", .low = 0, .high = INT32_MAX,
      .operand = "SEC", .unit = "seconds",
      .meaning = "end with an error when a rank has made no progress for so "
-                "long, all ranks within 90 s more; 0 is never"},
+                "long, or longer in steps that are long by their size, all "
+                "ranks within 90 s more; 0 is never"},
     {.name = "report", .kind = BAL_OPTION_TEXT, .at = AT(report),
      .operand = "FILE.json",
      .meaning = "write a machine-readable report of the run"},
