@@ -20,7 +20,8 @@
  * and its entry, 1, is added in pass 3.
  *
  * Memory for W landmarks: 4 bytes and a bit a point and landmark for candidates
- * (the bytes touched only where there are some), lists of the k smallest, and scratch per thread.
+ * where tiles are full, else a bit for each place of a tile (the bytes touched
+ * only where there are some), lists of the k smallest, and scratch per thread.
  * Cost: 3 W p flops a point, then passes over candidates.
  * Reference: arXiv 2601.22331, Definition 1, Algorithm 3; docs/algorithm.md. */
 
@@ -61,7 +62,8 @@ static void share_landmarks(bal_comm *c, bal_rows *r, int w, bal_gidx *pos)
 }
 
 /* Starts the selections of a batch in one thread. */
-static void begin_batch(const bal_rows *r, bal_row_scratch *s, int w, bal_size lb)
+static void begin_batch(const bal_rows *r, bal_row_scratch *s, int w,
+                        bal_size lb)
 {
     bal_size k = r->local[lb].k, cap = bal_kselect_capacity(k);
 
@@ -112,9 +114,9 @@ static uint64_t *mask_of(const bal_rows *r, int i, bal_size tile)
     return r->mask + (i * r->l->tiles + tile) * BAL_MASK_WORDS;
 }
 
-/* Has the places fetched where the candidates of the next tile will go, supposing
- * that there are about as many: for so many landmarks at a time the processor
- * does not see where each goes on. */
+/* Has the places fetched where the candidates of the next tile will go,
+ * supposing that there are about as many: for so many landmarks at a time the
+ * processor does not see where each goes on. */
 static void fetch_ahead(const float *value, int count)
 {
     for (int e = 0; e <= count; e += BAL_LANES)
@@ -145,7 +147,8 @@ static void scan_tile(bal_rows *r, bal_row_scratch *s, int w, bal_size t)
 
 /* Pass 1 on a run of tiles in one thread.  Candidates are stored under bounds
  * of this thread's part of the batch, which are never too small. */
-static void scan_run(bal_rows *r, bal_row_scratch *s, int w, bal_size from, bal_size to)
+static void scan_run(bal_rows *r, bal_row_scratch *s, int w, bal_size from,
+                     bal_size to)
 {
     bal_size current = -1;
 
@@ -296,7 +299,8 @@ static bal_size gather_run(const bal_rows *r, int i, bal_size from, bal_size to,
                            bal_size at, bal_csr_row *out)
 {
     const uint16_t *found = r->found + i * r->l->tiles;
-    bal_size place = i * r->l->lanes + (from < to ? r->l->tile[from].offset : 0);
+    bal_size place =
+        i * r->l->lanes + (from < to ? r->l->tile[from].offset : 0);
     bal_lidx self = r->self[i];
 
     for (bal_size t = from; t < to; t++) {

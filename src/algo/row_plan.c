@@ -1,10 +1,12 @@
 /* The work space of affinity rows: what is there for W landmarks, and its size.
  *
- * Bytes = W (4 1/8 points + lists of the k smallest + lists to merge + histograms
+ * Bytes = W (candidates + lists of the k smallest + lists to merge + histograms
  *         + threads (distances of a tile, selections, histogram)),
- * the candidates' 4 1/8 bytes a point (a value, and a bit whether there is one)
- * being nearly all of it. bal_rows_memory() says it exactly and has to stay the sum of what
- * fill_in() and scratch_create() ask for. */
+ * the candidates being nearly all of it: 4 1/8 bytes a point where tiles are
+ * full (a value, and a bit whether there is one); the last tile of a batch has
+ * values for up to BAL_LANES - 1 more points, and bits for BAL_TILE.
+ * bal_rows_memory() says it exactly and has to stay the sum of what fill_in()
+ * and scratch_create() ask for. */
 #include <math.h>
 
 #include "balans/base/mem.h"
