@@ -5,20 +5,21 @@
  * n points in 5 batches and W landmarks in p dimensions; on one core, in one
  * process, the contestants take turns, so that they meet the same machine, and
  * what is printed are medians over the rounds of the ratio within a round.
- * The table is of processor time, so that other programs disturb less; rates are
- * of wall time, as the program's own reports are.
+ * The table is of processor time, so that other programs disturb less; rates
+ * are of wall time, as the program's own reports are.
  *
- *   sgemm     cblas_sgemm() on the same points, landmarks and dimensions (2 n W p
- *             flops), in three forms: tile by tile as the tiles stand, tile by
- *             tile with points as rows, and all points in one call; the fastest
- *             of a round counts.  It has products only, no norms.
+ *   sgemm     cblas_sgemm() on the same points, landmarks and dimensions (2 n W
+ *             p flops), in three forms: tile by tile as the tiles stand, tile
+ *             by tile with points as rows, and all points in one call; the
+ *             fastest of a round counts.  It has products only, no norms.
  *   distance  bal_distance_tile(), tile after tile
- *   select    bal_kselect_offer() on all distances, read from memory, as one batch
+ *   select    bal_kselect_offer() on all distances, read from memory, as of
+ *             one batch
  *   affinity  bal_candidates() and bal_affinity_bin() on all distances
  *   step      bal_rows_compute(): all that the sampler does for W landmarks but
  *             the draw, from coordinates to sparse rows
- *   triad     a = b + s c on arrays larger than caches, over as many bytes as the
- *             points and the distances, these once written and once read
+ *   triad     a = b + s c on arrays larger than caches, over as many bytes as
+ *             the points and the distances, these once written and once read
  *
  * The points fill 64 MiB, more than the caches hold.
  *

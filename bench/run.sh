@@ -212,7 +212,7 @@ part_scaling() {
     rm -f "$scratch"/scale*.h5ad
 }
 
-# foretold KEY ROUND DATA RANKS THREADS K: a dry run, and the run right after it.
+# foretold KEY ROUND DATA RANKS THREADS K: a dry run, then the run itself.
 foretold() {
     local at=$scratch/$1.$2
     progress "forecast $1, round $2"
@@ -371,7 +371,8 @@ main() {
     prepare_mpi
     export OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive
     progress "building in $folder"
-    build "$folder" -Dbench=true -Dtests=disabled -Dbuildtype=release >"$scratch/build.log" 2>&1 ||
+    build "$folder" -Dbench=true -Dtests=disabled -Dbuildtype=release \
+        >"$scratch/build.log" 2>&1 ||
         die "cannot build: $(tail -n 3 "$scratch/build.log")"
     {
         head_of_results

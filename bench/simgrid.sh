@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The sums of the sampler on 64 to 1024 simulated hosts (SimGrid's SMPI): a CSV
 # of ranks, bytes and seconds of one call, against which bench/scaling.py holds
-# its model of collectives.  Hosts have links of 100 Gbit/s and 1 us to a switch.
+# its model of collectives.  Hosts have links of 100 Gbit/s and 1 us to a
+# switch.
 # usage: bench/simgrid.sh OUT.csv
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

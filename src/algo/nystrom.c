@@ -1,8 +1,8 @@
 /* Smoothing by the Nystrom form of the affinities: Xhat = D^-1 A^T W^+ A X.
  *
  * The sums A X and A 1 come from the panel, one row a landmark, exact and the
- * same on every rank; W^+ turns them, the column of A 1 like a feature, and what
- * results is handed to the points: the weight's column becomes D_jj.
+ * same on every rank; W^+ turns them, the column of A 1 like a feature, and
+ * what results is handed to the points: the weight's column becomes D_jj.
  *
  * X is corrected in place and a point falls back as a whole, so the first round
  * over the panels only finds out who does. If one panel holds all features, the

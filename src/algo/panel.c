@@ -12,8 +12,8 @@
 #include "balans/kernel/spmm.h"
 #include "balans/par/agree.h"
 
-/* Features in a panel: what landmarks give is gone through once for each tile and
- * should stay in a cache, but the index of an entry serve many features. */
+/* Features in a panel: what landmarks give is gone through once for each tile
+ * and should stay in a cache, but the index of an entry serve many features. */
 enum { PANEL_MOST = 64 };
 
 static bal_size choose_room(const bal_panel *p, bal_size memory, bal_size extra)

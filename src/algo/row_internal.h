@@ -42,13 +42,13 @@ struct bal_rows {
     bal_size lists;       /* floats in one landmark's lists */
     float *list;          /* [w, lists] k smallest of each local batch */
     bal_size *list_len;   /* [w, locals] how many there are */
-    float *s2;            /* [w, locals] scales; -1: no neighbour in the batch */
+    float *s2;            /* [w, locals] scales; -1: no neighbour there */
 
     bal_size splits;      /* batches on several ranks, over all ranks */
     bal_size *split;      /* [splits], ascending */
     bal_size merges;      /* lists merged over ranks for one landmark */
     bal_size k_merge;     /* largest k of those */
-    float *merge;         /* [w, merges, k_merge], for k up to BAL_KMERGE_MOST */
+    float *merge;         /* [w, merges, k_merge], k up to BAL_KMERGE_MOST */
     bal_counting counting; /* [w, merges], for larger k */
     float *kth;           /* [w, merges] */
 
@@ -66,8 +66,9 @@ struct bal_rows {
 };
 
 /** Room that `count` candidates of a tile take, filled up with +infinity.  The
- *  segments of a thread's run of tiles follow one another from the offset of its
- *  first tile on, so that passes over candidates run through memory.  Local. */
+ *  segments of a thread's run of tiles follow one another from the offset of
+ *  its first tile on, so that passes over candidates run through memory.
+ *  Local. */
 static inline bal_size bal_rows_segment(int count)
 {
     return (count + BAL_LANES - 1) / BAL_LANES * BAL_LANES;

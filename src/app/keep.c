@@ -2,15 +2,15 @@
  *
  * The sampler asks at each step what is wished. A signal is only noted, and
  * rank 0 looks at the clock: a checkpoint is due every --checkpoint-every
- * minutes, and the run stops when what is left of --time-limit, counted from the
- * start of the program, is less than 5 % or than twice a step and a checkpoint.
- * A checkpoint that is due but cannot be written is worth a warning; one to stop
- * with, a failure.
+ * minutes, and the run stops when what is left of --time-limit, counted from
+ * the start of the program, is less than 5 % or than twice a step and a
+ * checkpoint. A checkpoint that is due but cannot be written is worth a
+ * warning; one to stop with, a failure.
  *
- * The other phases have nothing to keep beyond what the sampler has: reading and
- * the space are done anew, and the correction starts from the complete sample,
- * which is kept at the end of each pass. So they only stop (bal_pause), between
- * two panels. Writing the output, once begun, is finished.
+ * The other phases have nothing to keep beyond what the sampler has: reading
+ * and the space are done anew, and the correction starts from the complete
+ * sample, which is kept at the end of each pass. So they only stop (bal_pause),
+ * between two panels. Writing the output, once begun, is finished.
  *
  * A later pass works on X and Z that earlier ones have moved, so they are kept
  * as well. All else follows from the input. */

@@ -3,8 +3,9 @@
  * Clusters live in q = min(20, ceil(d / 2)) hidden dimensions and come in about
  * sqrt(K) families: the hidden place of cluster c of family f is
  *     h_c = sqrt(1 - a) g_f + sqrt(a) g_c,
- * and its mean is mu_c = M A h_c / sqrt(q), M = 1 + 3 sqrt(10 / max(d, 10)), with
- * a loading matrix A [d, q]; all g and A are standard normal.  A point of cluster c is
+ * and its mean is mu_c = M A h_c / sqrt(q), M = 1 + 3 sqrt(10 / max(d, 10)),
+ * with a loading matrix A [d, q]; all g and A are standard normal.  A point of
+ * cluster c is
  *     t = mu_c + s_c (g + v u_c),
  * s_c the spread of the cluster, u_c [d] a direction of its own, v one normal
  * number for the point and g [d] one for each feature.  Batch b measures
@@ -13,9 +14,9 @@
  * dimensions, scale_b log-normal for each feature, noise_b log-normal.  Wild
  * points get a large number of random sign added to each feature.
  *
- * A point's batch is uniform, its cluster follows log-normal weights among those
- * that are in the batch.  A batch lacks the same number of clusters as any
- * other: each cluster has one home batch, where it always is; the rest of a
+ * A point's batch is uniform, its cluster follows log-normal weights among
+ * those that are in the batch.  A batch lacks the same number of clusters as
+ * any other: each cluster has one home batch, where it always is; the rest of a
  * batch is a random choice.
  *
  * Every number is Philox under the seed at (purpose, block of four features,
@@ -26,7 +27,8 @@
  * Cost of a point: 2 d normal numbers, some 15 ns each.
  * Reference: Box, Muller, "A note on the generation of random normal deviates",
  * Annals of Mathematical Statistics 29 (1958); choice of clusters in a batch:
- * Knuth, The Art of Computer Programming, vol. 2, section 3.4.2, algorithm S. */
+ * Knuth, The Art of Computer Programming, vol. 2, section 3.4.2, algorithm
+ * S. */
 #include "mixture.h"
 
 #include <math.h>

@@ -67,8 +67,9 @@ static size_t round_up(size_t at, size_t unit)
     return (at + unit - 1) / unit * unit;
 }
 
-/* The sampler makes and drops rows of some 100 KiB all the time: glibc would map
- * and unmap each, and every page of it would be cleared and faulted in anew. */
+/* The sampler makes and drops rows of some 100 KiB all the time: glibc would
+ * map and unmap each, and every page of it would be cleared and faulted in
+ * anew. */
 static void keep_freed_memory(void)
 {
 #ifdef __GLIBC__
@@ -112,7 +113,7 @@ static header *take_large(size_t bytes)
     if (raw == MAP_FAILED)
         return NULL;
 #ifdef MADV_HUGEPAGE
-    /* A wish: first touch of small pages is slower than what is done to them. */
+    /* A wish: first touch of small pages is slower than the work on them. */
     (void)madvise(raw, bytes, MADV_HUGEPAGE);
 #endif
     header *h = raw; /* pages are aligned */

@@ -76,8 +76,8 @@ bool bal_parse_size(const char *s, bal_size *out)
 
     if (!parse_leading_real(s, &v, &end) || v < 0)
         return false;
-    const char *unit = *end != '\0' ? strchr(units, toupper((unsigned char)*end))
-                                    : NULL;
+    const char *unit =
+        *end != '\0' ? strchr(units, toupper((unsigned char)*end)) : NULL;
     if (unit != NULL) {
         v = ldexp(v, 10 * (int)(unit - units + 1));
         end++;

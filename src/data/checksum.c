@@ -1,6 +1,6 @@
-/* Each row is mixed with its number to 64 bits by multiplications and shifts, in
- * four chains that do not wait for each other; the halves are summed, which does
- * not depend on the order of rows. */
+/* Each row is mixed with its number to 64 bits by multiplications and shifts,
+ * in four chains that do not wait for each other; the halves are summed, which
+ * does not depend on the order of rows. */
 #include "balans/data/checksum.h"
 
 #include <string.h>

@@ -17,7 +17,7 @@ bal_status bal_shard_create(const bal_layout *layout, bal_size d,
     s->layout = layout;
     s->m = layout->m;
     s->d = d;
-    BAL_TRY(bal_alloc(&s->at, (bal_size)s->m * d, "this rank's rows of a matrix"));
+    BAL_TRY(bal_alloc(&s->at, (bal_size)s->m * d, "a rank's rows of a matrix"));
     *out = s;
     s = NULL;
 done:

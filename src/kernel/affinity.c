@@ -68,10 +68,11 @@ float KERNEL(bal_affinity)(float d2, float s2)
 /*
  * The bin of `a`; for what does not reach the floor, `other`.
  *
- * float(e) <= a where e <= a + half a unit in the last place of a, for doubles e
- * that are not halfway between two floats, which no edge is; so the edges need
- * not be looked up.  Adding to the bits adds that half.  Sums, not a choice, at
- * the end: compilers do not turn a conversion that may be skipped into vectors.
+ * float(e) <= a where e <= a + half a unit in the last place of a, for doubles
+ * e that are not halfway between two floats, which no edge is; so the edges
+ * need not be looked up.  Adding to the bits adds that half.  Sums, not a
+ * choice, at the end: compilers do not turn a conversion that may be skipped
+ * into vectors.
  */
 static inline int32_t bin_of(float a, int32_t other)
 {
@@ -89,10 +90,10 @@ static inline int32_t bin_of(float a, int32_t other)
     return other + reached * (h - other);
 }
 
-/* Counts value[0 .. whole), a multiple of BAL_LANES, by bin.  What does not reach
- * the floor is counted, too, in one of several places that nobody reads: so how
- * often the loops run does not depend on affinities that may still be under way,
- * and the processor goes on without waiting for them. */
+/* Counts value[0 .. whole), a multiple of BAL_LANES, by bin.  What does not
+ * reach the floor is counted, too, in one of several places that nobody reads:
+ * so how often the loops run does not depend on affinities that may still be
+ * under way, and the processor goes on without waiting for them. */
 static void count_bins(const float *value, int whole, uint32_t *bins)
 {
     int32_t bin[BAL_TILE];

@@ -42,7 +42,8 @@ typedef struct table {
 // clang-format off
 #define TABLE(number, isa)                                                     \
     {number, bal_distance_tile_##isa, bal_kselect_offer_##isa,                 \
-     bal_kselect_finish_##isa, bal_kselect_scan_##isa, bal_candidates_##isa, bal_kth_smallest_##isa,   \
+     bal_kselect_finish_##isa, bal_kselect_scan_##isa,                    \
+     bal_candidates_##isa, bal_kth_smallest_##isa,                             \
      bal_exp_neg_##isa, bal_affinity_##isa, bal_affinity_bin_##isa,            \
      bal_affinity_within_##isa, bal_affinity_keep_##isa, bal_spmm_sum_##isa,   \
      bal_spmm_spread_##isa, bal_fixed_flush_##isa}

@@ -76,9 +76,9 @@ static inline vf v_zero_above(vf t, vf limit, vf v)
 static inline void v_fill(float *p, int from)
 {
     __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i keep = _mm256_cmpgt_epi32(lane, _mm256_set1_epi32(from - 1));
 
-    _mm256_maskstore_ps(p, _mm256_cmpgt_epi32(lane, _mm256_set1_epi32(from - 1)),
-                        _mm256_set1_ps(HUGE_VALF));
+    _mm256_maskstore_ps(p, keep, _mm256_set1_ps(HUGE_VALF));
 }
 static inline vlane l_load(const uint8_t *p)
 {

@@ -6,9 +6,10 @@
  * SSE2 has no fused multiply-add.  Its correctly rounded result comes from
  * doubles: the product of two floats is exact there; the sum with the third is
  * rounded to odd (an inexact sum with an even last bit is moved to the
- * neighbour on the side of the error, which the two-sum of Knuth gives exactly),
- * and rounding that to float is the same as rounding the exact value once,
- * since a double has more than two bits to spare (Boldo and Melquiond, 2008).
+ * neighbour on the side of the error, which the two-sum of Knuth gives
+ * exactly), and rounding that to float is the same as rounding the exact value
+ * once, since a double has more than two bits to spare (Boldo and Melquiond,
+ * 2008).
  */
 #if defined(__aarch64__)
 #include <arm_neon.h>

@@ -1,11 +1,11 @@
 /*
  * One source, several instruction sets.
  *
- * distance.c, kselect.c, affinity.c and spmm.c are compiled once per instruction set,
- * each time with another BAL_VARIANT (generic, avx2, avx512), which becomes the
- * last part of the names they define.  cpu.c calls them through a table.  What
- * has no vectors in it is compiled with the generic variant only, between
- * `#if BAL_COMMON` and `#endif`.
+ * distance.c, kselect.c, affinity.c and spmm.c are compiled once per
+ * instruction set, each time with another BAL_VARIANT (generic, avx2, avx512),
+ * which becomes the last part of the names they define.  cpu.c calls them
+ * through a table.  What has no vectors in it is compiled with the generic
+ * variant only, between `#if BAL_COMMON` and `#endif`.
  */
 #ifndef BAL_KERNEL_VARIANT_H
 #define BAL_KERNEL_VARIANT_H
@@ -28,9 +28,9 @@
     void bal_kselect_offer_##isa(bal_kselect *s, const float *d2, int count);  \
     bal_size bal_kselect_finish_##isa(bal_kselect *s);                         \
     int bal_kselect_scan_##isa(bal_kselect *s, const float *d2, int count,     \
-                               float reach, float *value, uint64_t *mask);      \
+                               float reach, float *value, uint64_t *mask);     \
     int bal_candidates_##isa(const float *d2, int count, float limit,          \
-                             float *value, uint64_t *mask);                     \
+                             float *value, uint64_t *mask);                    \
     float bal_kth_smallest_##isa(float *v, bal_size n, bal_size k);            \
     float bal_exp_neg_##isa(float t);                                          \
     float bal_affinity_##isa(float d2, float s2);                              \
@@ -38,7 +38,7 @@
                                 uint32_t *bins);                               \
     bal_size bal_affinity_within_##isa(float *value, bal_size count,           \
                                        float s2);                              \
-    int bal_affinity_keep_##isa(const float *value, const uint64_t *mask,       \
+    int bal_affinity_keep_##isa(const float *value, const uint64_t *mask,      \
                                 int count, float threshold, bal_lidx base,     \
                                 float *out_value, bal_lidx *out_index);        \
     void bal_spmm_sum_##isa(const float *x, bal_size ld,                       \

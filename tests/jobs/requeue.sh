@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# The part of test_slurm.sh about correct-requeue.sbatch.  A run takes 20 ms longer
-# at every step, some 20 s in all, so that how fast the program is does not
-# matter; a job has half of that.
+# The part of test_slurm.sh about correct-requeue.sbatch.  A run takes 20 ms
+# longer at every step, some 20 s in all, so that how fast the program is does
+# not matter; a job has half of that.
 # shellcheck disable=SC2154
 
 slow="--passes 6"

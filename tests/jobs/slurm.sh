@@ -3,7 +3,8 @@
 # slurmctld, two slurmd.  Read by test_slurm.sh.  Needs root.
 # shellcheck shell=bash
 
-slurm_programs=(slurmctld slurmd sbatch srun squeue sinfo scontrol scancel munged)
+slurm_programs=(slurmctld slurmd sbatch srun squeue sinfo scontrol scancel
+    munged)
 
 # Why Slurm cannot run here; nothing if it can.
 slurm_missing() {
@@ -59,7 +60,8 @@ ReturnToService=2
 KillWait=2
 MinJobAge=600
 PropagateResourceLimits=NONE
-NodeName=n[1-2] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((port + 1))-$((port + 2))] CPUs=2 RealMemory=1000 State=UNKNOWN
+NodeName=n[1-2] NodeHostname=$host NodeAddr=127.0.0.1 \
+Port=[$((port + 1))-$((port + 2))] CPUs=2 RealMemory=1000 State=UNKNOWN
 PartitionName=main Nodes=n[1-2] Default=YES MaxTime=INFINITE State=UP
 CONF
 }
@@ -73,7 +75,8 @@ slurm_start() {
     (umask 077 && head -c 128 /dev/urandom >"$folder/munge.key")
     munged --num-threads=2 --key-file="$folder/munge.key" --force \
         --socket="$folder/munge.socket" --pid-file="$folder/munged.pid" \
-        --log-file="$folder/munged.log" --seed-file="$folder/munge.seed" || return 1
+        --log-file="$folder/munged.log" --seed-file="$folder/munge.seed" ||
+        return 1
     slurm_conf "$folder" >"$SLURM_CONF"
     slurmctld -c -i || return 1
     # Nodes on one machine must not share /dev/shm: MPI keeps files there.

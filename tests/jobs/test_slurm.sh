@@ -49,7 +49,9 @@ submit() {
               --cpus-per-task=1 --export="$common,$2" "${@:3}" "$root/jobs/$1")
 }
 
-state() { scontrol -o show job "$job" | sed -n 's/.*JobState=\([A-Z]*\).*/\1/p'; }
+state() {
+    scontrol -o show job "$job" | sed -n 's/.*JobState=\([A-Z]*\).*/\1/p'
+}
 
 # ends STATE SECONDS: whether the job ends so, in time.
 ends() {

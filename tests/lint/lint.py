@@ -24,7 +24,7 @@ DOORS = {
     "jansson.h": {"io"},
 }
 PRAGMA_DOORS = {"kernel", "algo", "metric"}
-FILE_MOST, FUNCTION_MOST = 500, 60
+FILE_MOST, FUNCTION_MOST, LINE_MOST = 500, 60, 80
 WORDS = re.compile(r"\b(TODO|FIXME|XXX|HACK|WIP|for now|temporarily|"
                    r"not yet implemented|issue #?\d+)\b", re.I)
 PATHS = re.compile(r"(?<![\w.])/(work|root|home|tmp/w|Users)/\w")
@@ -88,6 +88,13 @@ def check_lengths(path, text):
                 report(path, start, f"a function of {number - start + 1} "
                                     f"lines, more than {FUNCTION_MOST}")
             start = None
+
+
+def check_widths(path, text):
+    """Only what cannot be broken, as an address, may go on."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > LINE_MOST and len(max(line.split(), key=len)) < 60:
+            report(path, number, f"{len(line)} columns, more than {LINE_MOST}")
 
 
 def check_contracts(path, text):
@@ -164,6 +171,11 @@ def main():
     for path in sorted(set(texts)):
         if path.is_file() and path.resolve() != pathlib.Path(__file__).resolve():
             check_words(path, path.read_text(errors="replace"))
+    for path in sorted([*sources, *root.glob("tests/**/*.[ch]"),
+                        *root.glob("bench/*.c"), *root.glob("jobs/*.sbatch"),
+                        *root.glob("jobs/*.sh"), *root.glob("bench/*.sh"),
+                        *root.glob("tests/**/*.sh")]):
+        check_widths(path, path.read_text())
     check_tests(root)
     print("\n".join(bad) or f"{len(sources)} sources, nothing to object to")
     return 1 if bad else 0

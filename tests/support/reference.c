@@ -1,6 +1,6 @@
 /*
- * Rows of A, the elbow, and the sampler, straight from their definitions.  Cost:
- * O(n p) a row, O(n) a draw, m n doubles for A.
+ * Rows of A, the elbow, and the sampler, straight from their definitions.
+ * Cost: O(n p) a row, O(n) a draw, m n doubles for A.
  */
 #include "reference.h"
 

@@ -7,16 +7,16 @@
  *     K    = A^T W^+ A
  *     xhat = D^-1 K x,   D the diagonal matrix of the row sums of K
  *
- * W^+ keeps the eigenvalues above rcond times the largest (linalg/pinv). A point
- * falls back to smoothing (algo/correct.h), in all features, where D_jj <= 1e-6,
- * and where a feature would leave its range in the input by more than 1e-6 of
- * that range once it is a float32. Points no landmark covers keep their values.
- * A constant is mapped to itself.
+ * W^+ keeps the eigenvalues above rcond times the largest (linalg/pinv). A
+ * point falls back to smoothing (algo/correct.h), in all features, where D_jj
+ * <= 1e-6, and where a feature would leave its range in the input by more than
+ * 1e-6 of that range once it is a float32. Points no landmark covers keep their
+ * values. A constant is mapped to itself.
  *
  * As ScaLAPACK's results depend on the process grid by rounding, so do the last
  * bits of what comes out. Seen on 1 to 4 ranks, in 540,000 values of real data:
- * one that differs or none, by 1e-7 of its value. A point at the very edge of one
- * of the limits may fall back on one number of ranks and not on another.
+ * one that differs or none, by 1e-7 of its value. A point at the very edge of
+ * one of the limits may fall back on one number of ranks and not on another.
  * Source: paper, section 3 (X^ = A^T A_SS^+ A X); algorithm.md, section 6.
  */
 #ifndef BAL_ALGO_NYSTROM_H
@@ -82,7 +82,8 @@ bal_nystrom_report bal_nystrom_told(const bal_nystrom *s);
  *                         holds included
  * @param[in]     threads  OpenMP threads
  * @param[in,out] x        [m, d]
- * Fails with BAL_ENOMEM, BAL_ERANGE, or at bal_pause(); the values are then unspecified.
+ * Fails with BAL_ENOMEM, BAL_ERANGE, or at bal_pause(); the values are then
+ * unspecified.
  * Cost: that of smoothing (twice where not all features fit a panel), and
  * 4 m k flops a feature and rank.
  */

@@ -2,7 +2,7 @@
  * @file
  * Affinity rows of W landmarks at a time, from drawn points to sparse rows.
  *
- *     d2(i, j) = |z_i - z_j|^2                      this rank's points, by tiles
+ *     d2(i, j) = |z_i - z_j|^2                     this rank's points, by tiles
  *     s2(i, b) = k-th smallest d2(i, j), j != i in b          over all ranks
  *     a(i, j)  = exp(-d2(i, j) / s2(i, b_j)),  a(i, i) = 1
  *     kept     : a >= edge_h* (elbow), or d2 <= s2 (scale)    over all ranks

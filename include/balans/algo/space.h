@@ -16,8 +16,8 @@
  *
  * Cost: five passes over X and, with PCA, one more for each panel of the
  * covariance that fits the work space; n d^2 flops for the covariance, O(d^3)
- * on rank 0, 2 n d P flops for the projection.  Source: algorithm.md, sections 2
- * and 8.
+ * on rank 0, 2 n d P flops for the projection.  Source: algorithm.md, sections
+ * 2 and 8.
  */
 #ifndef BAL_ALGO_SPACE_H
 #define BAL_ALGO_SPACE_H

@@ -27,7 +27,8 @@ __attribute__((format(printf, 2, 3))) void bal_log(bal_log_level level,
  *  a plain line at most every 30 s.  Local; rank 0 prints, at level info. */
 __attribute__((format(printf, 1, 2))) void bal_progress(const char *fmt, ...);
 
-/** Ends a line drawn by bal_progress(), so that other output can follow.  Local. */
+/** Ends a line drawn by bal_progress(), so that other output can follow.
+ *  Local. */
 void bal_progress_end(void);
 
 #endif

@@ -13,7 +13,8 @@
 void bal_philox(const uint32_t key[2], const uint32_t counter[4],
                 uint32_t out[4]);
 
-/** word0 + 2^32 word1 of Philox under key `seed` at the given counter.  Local. */
+/** word0 + 2^32 word1 of Philox under key `seed` at the given counter.
+ *  Local. */
 uint64_t bal_rng_u64(uint64_t seed, uint32_t c0, uint32_t c1, uint32_t c2,
                      uint32_t c3);
 

@@ -28,8 +28,8 @@ const char *bal_watch_named(void);
  *  the grant back.  Local; for calls of libraries that take long. */
 void bal_watch_grant(double flops);
 
-/** The same for bytes that all ranks together move to or from files, at 100 MB/s
- *  or more.  Local. */
+/** The same for bytes that all ranks together move to or from files, at 100
+ *  MB/s or more.  Local. */
 void bal_watch_grant_io(double bytes);
 
 /**

@@ -32,7 +32,8 @@ typedef struct bal_csr {
     bal_size left;
 } bal_csr;
 
-/** Room for `count` entries, not set, and BAL_LANES more, in an empty row.  Local.  Fails with BAL_ENOMEM. */
+/** Room for `count` entries, not set, and BAL_LANES more, in an empty row.
+ *  Local.  Fails with BAL_ENOMEM. */
 bal_status bal_csr_row_create(bal_csr_row *row, bal_size count);
 
 /** Frees a row's arrays; an empty row is fine.  Local. */
@@ -54,8 +55,8 @@ bal_size bal_csr_entries(const bal_csr *a);
 /** Entries of every row over all ranks, [m].  Collective. */
 void bal_csr_row_sizes(bal_comm *c, const bal_csr *a, int64_t *size);
 
-/** Column sums: c_j = sum over the rows in order of a_ij, in double, [layout m].
- *  Local. */
+/** Column sums: c_j = sum over the rows in order of a_ij, in double; [m] of the
+ *  layout.  Local. */
 void bal_csr_column_sums(const bal_csr *a, double *sum);
 
 /** A run of whole rows of A on one rank, columns numbered by input row. */

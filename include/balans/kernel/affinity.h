@@ -56,7 +56,7 @@ bal_size bal_affinity_within(float *value, bal_size count, float s2);
  * out_value after them is lost.
  * @param[in] value      [count], 64-byte aligned, readable up to the next
  *                       multiple of BAL_LANES; at most BAL_TILE
- * @param[in] mask       [BAL_MASK_WORDS], the lanes of the entries: `count` bits
+ * @param[in] mask       [BAL_MASK_WORDS], lanes of the entries: `count` bits
  * @param[in] threshold  > 0
  * @return how many
  */

@@ -1,6 +1,7 @@
 /**
  * @file
- * Which of OpenBLAS's kernel sets is in use, and whether it suits the processor.
+ * Which of OpenBLAS's kernel sets is in use, and whether it suits the
+ * processor.
  *
  * OpenBLAS picks its kernels by processor model when it is loaded.  A release
  * older than the processor does not know the model and may fall back to what
@@ -19,7 +20,8 @@
 /** The kernel set in use, such as "Haswell".  Local. */
 const char *bal_blas_core(void);
 
-/** Name and version of the library in use, such as "OpenBLAS 0.3.21".  Local. */
+/** Name and version of the library in use, such as "OpenBLAS 0.3.21".
+ *  Local. */
 const char *bal_blas_version(void);
 
 /** Makes every BLAS and LAPACK call of this process run in one thread: threads

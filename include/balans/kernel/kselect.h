@@ -14,7 +14,8 @@
  * can be forgotten at once when the affinity floor lies at reach * scale; the
  * rest are *candidates*, kept for the next pass, with a mask of their lanes.
  *
- * Values are >= 0 or +infinity, never NaN.  Source: algorithm.md, sections 3, 9.
+ * Values are >= 0 or +infinity, never NaN.  Source: algorithm.md, sections 3
+ * and 9.
  */
 #ifndef BAL_KERNEL_KSELECT_H
 #define BAL_KERNEL_KSELECT_H

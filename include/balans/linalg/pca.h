@@ -9,10 +9,10 @@
  * blocks over all ranks (linalg/grid), where ScaLAPACK does.  Spread, the last
  * bits of the components depend on the number of ranks: by the rounding of the
  * solver, about 1e-16 times the largest variance over the gap between a
- * component's variance and its neighbours'.  Seen on 1 to 4 ranks (400 features,
- * largest variance 122, smallest gap 5e-4): variances within 1e-15 of the
- * largest, loadings within 1e-13, and coordinates, made with loadings rounded
- * to float32, the same.
+ * component's variance and its neighbours'.  Seen on 1 to 4 ranks (400
+ * features, largest variance 122, smallest gap 5e-4): variances within 1e-15 of
+ * the largest, loadings within 1e-13, and coordinates, made with loadings
+ * rounded to float32, the same.
  *
  *     C = V L V^T,   l_1 >= l_2 >= ...
  *

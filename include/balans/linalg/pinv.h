@@ -9,8 +9,8 @@
  * what is negative is dropped, so W^+ belongs to the positive part of W.
  *
  * Results depend on the process grid, and so on the number of ranks, by
- * rounding; an eigenvalue that is rcond times the largest to the last bit may be
- * kept on one number of ranks and dropped on another.
+ * rounding; an eigenvalue that is rcond times the largest to the last bit may
+ * be kept on one number of ranks and dropped on another.
  * Reference: Tisseur and Dongarra, "A parallel divide and conquer algorithm for
  * the symmetric eigenvalue problem on distributed memory architectures", 1999.
  */

@@ -25,7 +25,7 @@
 #include "balans/base/types.h"
 #include "balans/par/comm.h"
 
-/** An exact sum in the making; plain integers, so it is reduced as two int64. */
+/** An exact sum in the making; plain integers, reduced as two int64. */
 typedef struct bal_fixed {
     int64_t hi, lo;
 } bal_fixed;

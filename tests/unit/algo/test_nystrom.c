@@ -286,7 +286,8 @@ START_TEST(maps_a_constant_to_itself)
 }
 END_TEST
 
-/* A feature that does not vary, beside others: nobody falls back for rounding. */
+/* A feature that does not vary, beside others: nobody falls back for
+ * rounding. */
 START_TEST(a_constant_among_others_does_no_harm)
 {
     int wrong = 0;

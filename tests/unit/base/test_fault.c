@@ -1,4 +1,4 @@
-/* Failures on demand hit the named point on the named rank, and nothing else. */
+/* Failures on demand hit the named point on the named rank, no other. */
 #define _POSIX_C_SOURCE 200809L
 #include "balans/base/fault.h"
 
