@@ -93,6 +93,19 @@ def check_stop(folder, wanted, extra, way, point, count, ranks, then):
     t.check(not left, f"{what}: left {left}")
 
 
+def check_failure_first(folder):
+    """A rank that has failed while others are told to stop: its error counts,
+    or the same command would be started for ever."""
+    wide, state = folder / "wide.h5ad", folder / "wide.h5"
+    t.works("simulate", wide, "--points", 1500, "--dims", 250, "--batches", 4)
+    again = ["correct", wide, folder / "wide_out.h5ad", *BASE, "-q",
+             "--checkpoint", state, "--memory-per-rank", "1M"]
+    run = t.run(*again, ranks=2, env={"BAL_FAULT": "row:0:term:5"})
+    t.check(run.returncode == 75 and state.exists(), f"wide: {run.stderr!r}")
+    t.fails(1, ["failure on demand at 'read'"], *again, ranks=2,
+            env={"BAL_FAULT": "read:0:term,read:1"})
+
+
 def check_signal_to_launcher(folder, wanted, number):
     """Whatever the launcher makes of a signal, the same command goes on."""
     clear(folder)
@@ -257,6 +270,7 @@ with tempfile.TemporaryDirectory() as name:
         check_stop(where, twice, PASSES, "kill", point, 14, 2, 3)
         check_writing(where, plain, point)
     check_nothing_to_keep(where, plain)
+    check_failure_first(where)
     for number in (signal.SIGUSR1, signal.SIGTERM):
         check_signal_to_launcher(where, twice, number)
     t.check(stops > 20, f"only {stops} runs were stopped")
