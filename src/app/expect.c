@@ -12,13 +12,14 @@
  *     log f = u + v log(n / batches),   sqrt c = a + b log n
  *     landmarks = c / f
  *
- * Both lines are fitted to the trials, larger ones counting more. The range has
- * the slope b between SLOPE_LOW and SLOPE_HIGH times what was fitted (small
- * samples miss the rare points, hence SLOPE_MID), v off by BEND either way, and
- * a factor for chance, the larger the more trials scatter. The form is
- * empirical: it was chosen on synthetic files of 2,000 to 5,000,000 points and
- * holds for fixed k and for k as a share; docs/forecast.md compares it with
- * runs.
+ * Both lines are fitted to the trials, larger ones counting more. Where trials
+ * have all that a batch needs for its k, and differ in the number of batches,
+ * v = 0: rows are as long as they are. The range has the slope b between
+ * SLOPE_LOW and SLOPE_HIGH times what was fitted (small samples miss the rare
+ * points, hence SLOPE_MID), v off by BEND either way, and a factor for chance,
+ * the larger the more trials scatter. The form is empirical: it was chosen on
+ * synthetic files of 2,000 to 5,000,000 points and holds for fixed k and for k
+ * as a share; docs/forecast.md compares it with runs.
  *
  * Cost: nothing. */
 #include <math.h>
@@ -29,7 +30,9 @@
 #define SLOPE_MID  1.1
 #define SLOPE_HIGH 1.4
 #define BEND       0.02
-#define CHANCE     1.2
+#define CHANCE     1.4
+#define THIN       2.5  /* more of it, where batches are thinned below their k */
+#define LENGTH     1.15 /* of rows, where their number is fixed */
 
 /* A straight line y = at + slope x, and how far points are from it. */
 typedef struct line {
@@ -94,7 +97,9 @@ static fitted fit_trials(const bal_pilot *p)
         w[i] = m;
     }
     r.cover = fit(n, c, w, p->trials, 0, INFINITY);
-    r.share = fit(nb, f, w, p->trials, -1, 0.1);
+    r.share = p->by_batch ? fit(nb, f, w, p->trials, 0, 0)
+                          : fit(nb, f, w, p->trials, -1, 0.1);
+    r.share.at += log2(p->stretch);
     r.top = log2((double)last->n);
     r.top_depth = depth((double)last->n, (double)last->batches);
     r.extended = (double)last->report.extended / (double)last->report.landmarks;
@@ -120,20 +125,31 @@ static void limit(double most, double *landmarks, double *entries)
     }
 }
 
+/* Limited landmarks leave what is not known of the length of rows. */
 static void limit_all(double most, bal_expected *e)
 {
-    limit(most, &e->landmarks.low, &e->entries.low);
-    limit(most, &e->landmarks.mid, &e->entries.mid);
-    limit(most, &e->landmarks.high, &e->entries.high);
+    bool limited = e->landmarks.mid > most;
+    bal_guess *g = &e->entries;
+
+    limit(most, &e->landmarks.low, &g->low);
+    limit(most, &e->landmarks.mid, &g->mid);
+    limit(most, &e->landmarks.high, &g->high);
+    if (limited) {
+        g->low = fmin(g->low, g->mid / LENGTH);
+        g->high = fmax(g->high, g->mid * LENGTH);
+    }
+    g->low = fmin(g->low, g->mid);
+    g->high = fmax(g->high, g->mid);
 }
 
-static void guess(const bal_job *j, const fitted *r, bal_expected *e)
+static void guess(const bal_job *j, const fitted *r, bool thin,
+                  bal_expected *e)
 {
     double n = (double)j->info.n;
     double x = log2(n) - r->top;
     double y = depth(n, (double)j->labels->count) - r->top_depth;
     double at = fmax(value(r->cover, r->top), 1);
-    double scatter = CHANCE + 2 * r->cover.off / at;
+    double scatter = (thin ? THIN : 1) * (CHANCE + 2 * r->cover.off / at);
     double low = fmax(at + SLOPE_LOW * r->cover.slope * x, 1);
     double mid = fmax(at + SLOPE_MID * r->cover.slope * x, 1);
     double high = fmax(at + SLOPE_HIGH * r->cover.slope * x, 1);
@@ -197,7 +213,7 @@ void bal_expect(const bal_job *j, const bal_pilot *p, int ranks, int width,
     if (p->whole)
         known(p, e);
     else
-        guess(j, &r, e);
+        guess(j, &r, p->thin, e);
     limit_all(n, e);
     if (most > 0)
         limit_all(most, e);

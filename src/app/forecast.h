@@ -12,7 +12,7 @@ typedef struct bal_trial {
     bal_sample_report report;
 } bal_trial;
 
-enum { BAL_TRIALS_MOST = 16 };
+enum { BAL_TRIALS_MOST = 20 };
 
 /** What the sample told; the same on every rank. */
 typedef struct bal_pilot {
@@ -21,6 +21,13 @@ typedef struct bal_pilot {
     float *z;      ///< [n, p], in the order of the file
     int32_t *code; ///< [n], batch of each, as in the labels
     bool whole;    ///< the sample is the file, in the run's own space
+    bal_size batches; ///< that occur in it
+    double share;     ///< of their points that it has
+    bool by_batch;    ///< trials differ in their batches, not in the points of
+                      ///< each ...
+    bal_size k;       ///< ... and so in k, which goes with the points
+    double stretch;   ///< what k lacks of that
+    bool thin;        ///< too few points of a batch for its k
     bal_trial trial[BAL_TRIALS_MOST]; ///< in ascending order of n
     int trials;
     double read_row;    ///< seconds to read a row of this rank's slab ...

@@ -13,6 +13,8 @@
  *
  * Cost: at most ROWS_MOST rows or FLOATS_MOST numbers to read, and WORK_MOST
  * steps of the sampler's inner loop: about half a second. */
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "balans/base/mem.h"
@@ -28,11 +30,15 @@ enum {
                               cube of their number */
     RUNS_MOST = 256,      /* of consecutive rows */
     RUNS_LEAST = 8,
-    DECODE_MOST = 64 << 20, /* bytes of chunks to decompress for the runs */
-    STRETCH = 8 << 20,      /* bytes of rows read at one go for their rate */
+    BATCHES_LEAST = 8,
+    DECODE_MOST = 64 << 20, /* bytes of rows to decompress ... */
+    READ_MOST = 256 << 20,  /* ... or just to read */
+    STRETCH = 8 << 20,      /* bytes of rows read at one go */
+    GAP = 1 << 16,          /* bytes that are read for nothing */
 };
 
-#define WORK_MOST 6e9
+#define WORK_MOST 8e9
+#define BATCH_WORK 2000.0 /* of a row, for a batch however small */
 
 /* ---- rows in the layout of a communicator ---- */
 
@@ -102,49 +108,155 @@ done:
 
 /* ---- which rows ---- */
 
-/* `count` runs of `length` rows each; run i starts at n i / count. */
-typedef struct runs {
-    bal_size n, count, length;
-} runs;
+/* Every so many-th window of `length` consecutive rows, and of these the rows
+ * of chosen batches. */
+typedef struct choice {
+    bal_size length;
+    double share; /* of the windows */
+    bool *taken;  /* [batches] */
+} choice;
+
+typedef struct sized {
+    bal_size size, batch;
+} sized;
+
+static int larger_first(const void *a, const void *b)
+{
+    const sized *x = a, *y = b;
+
+    if (x->size != y->size)
+        return x->size > y->size ? -1 : 1;
+    return x->batch < y->batch ? -1 : 1;
+}
+
+/* Takes `count` batches, evenly from the largest to the smallest; fewer, but
+ * not below BATCHES_LEAST, if they have more than `most` points.
+ * @return by `points` how many they have */
+static bal_status take_batches(const bal_labels *l, bal_size count, double most,
+                               bool *taken, double *points)
+{
+    bal_status st;
+    sized *order = NULL;
+
+    BAL_TRY(bal_alloc(&order, l->count, "the pilot"));
+    for (bal_size b = 0; b < l->count; b++)
+        order[b] = (sized){l->size[b], b};
+    qsort(order, (size_t)l->count, sizeof *order, larger_first);
+    for (;; count -= (count + 15) / 16) {
+        *points = 0;
+        for (bal_size i = 0; i < count; i++)
+            *points += (double)order[i * l->count / count].size;
+        if (*points <= most || count <= BATCHES_LEAST)
+            break;
+    }
+    for (bal_size i = 0; i < count; i++)
+        taken[order[i * l->count / count].batch] = true;
+done:
+    bal_free(&order);
+    return st;
+}
 
 /* Rows that are decompressed together. */
 static bal_size rows_of_chunk(const bal_matrix_info *info)
 {
     bal_size entries = info->nnz / (info->n > 0 ? info->n : 1) + 1;
 
-    if (!info->chunked)
+    if (!info->chunked || info->filters[0] == '\0')
         return 1;
     return info->storage == BAL_DENSE ? info->chunk[0]
                                       : info->chunk[0] / entries + 1;
 }
 
-static runs choose_runs(const bal_matrix_info *info)
+/* Whether rows of a batch lie one by one among those of others.  Collective. */
+static bool is_mixed(const bal_job *j)
 {
-    bal_size n = info->n, rows = FLOATS_MOST / info->d;
-    bal_size chunk = 4 * info->d * rows_of_chunk(info);
-    bal_size count = info->filters[0] != '\0' ? DECODE_MOST / chunk : RUNS_MOST;
+    enum { STRETCHES = 16 };
+    int64_t changes = 0;
 
-    rows = rows < ROWS_MOST ? rows : ROWS_MOST;
-    rows = rows > RUNS_LEAST ? rows : RUNS_LEAST;
-    count = count < RUNS_MOST ? count : RUNS_MOST;
-    count = count > RUNS_LEAST ? count : RUNS_LEAST;
-    if (n <= rows + rows / 4)
-        return (runs){n, 1, n};
-    return (runs){n, count, rows / count > 1 ? rows / count : 1};
+    for (bal_size i = 1; i < j->labels->m; i++)
+        changes += j->labels->code[i] != j->labels->code[i - 1];
+    bal_comm_sum_i64(j->comm, &changes, 1);
+    return changes > j->info.n / STRETCHES;
 }
 
-/* The part of run i that lies in rows first .. end - 1: its start, and its
- * number of rows. */
-static bal_size part_of(const runs *r, bal_size i, bal_gidx first, bal_gidx end,
-                        bal_gidx *start)
+/* What may be taken into the sample. */
+static bal_size rows_most(const bal_matrix_info *info)
 {
-    bal_gidx a = bal_slab_first(r->n, (int)i, (int)r->count);
-    bal_gidx b = a + r->length;
+    bal_size rows = FLOATS_MOST / info->d;
 
-    a = a > first ? a : first;
-    b = b < end ? b : end;
-    *start = a;
-    return b > a ? b - a : 0;
+    rows = rows < ROWS_MOST ? rows : ROWS_MOST;
+    return rows > 1 ? rows : 1;
+}
+
+static bool fits_whole(const bal_matrix_info *info)
+{
+    bal_size rows = rows_most(info);
+
+    return info->n <= rows + rows / 4;
+}
+
+/* Whole batches where they can be had, else equal parts of as few as represent
+ * the file; how far a point's neighbours are hangs on the points of a batch.
+ * Where batches are mixed, or chunks taller than they are, all rows of the
+ * windows are read, whoever they belong to. */
+static bal_status choose(const bal_job *j, bool mixed, choice *ch)
+{
+    bal_status st = BAL_OK;
+    const bal_matrix_info *info = &j->info;
+    bal_size n = info->n, rows = rows_most(info), batches = j->labels->count;
+    bal_size chunk = rows_of_chunk(info);
+    bool quick = info->storage == BAL_DENSE && info->filters[0] == '\0';
+    bal_size readable = (quick ? READ_MOST : DECODE_MOST) / (4 * info->d);
+    bal_size runs = readable / chunk, count;
+    double read = 1, points;
+
+    if (fits_whole(info)) {
+        ch->length = n;
+        ch->share = 1;
+        memset(ch->taken, true, (size_t)batches * sizeof *ch->taken);
+        return BAL_OK;
+    }
+    runs = runs < RUNS_MOST ? runs : RUNS_MOST;
+    runs = runs > RUNS_LEAST ? runs : RUNS_LEAST;
+    count = (bal_size)((double)rows / (double)n * (double)batches);
+    mixed = mixed || (count > BATCHES_LEAST && count > runs && chunk > 1);
+    if (mixed) {
+        readable = readable > rows ? readable : rows;
+        read = fmin((double)readable / (double)n, 1);
+        count = (bal_size)((double)rows / ((double)n * read) * (double)batches);
+    }
+    count = count > BATCHES_LEAST ? count : BATCHES_LEAST;
+    count = count < batches ? count : batches;
+    BAL_TRY(take_batches(j->labels, count, (double)rows / read, ch->taken,
+                         &points));
+    ch->share = fmin(read, (double)rows / points);
+    ch->length = (bal_size)(ch->share * (double)n / (double)runs);
+    ch->length = mixed ? ch->length : rows / runs;
+    ch->length = ch->length > 1 ? ch->length : 1;
+done:
+    return st;
+}
+
+/* Whether window w is one to read. */
+static bool is_open(const choice *ch, bal_size w)
+{
+    return floor((double)(w + 1) * ch->share) > floor((double)w * ch->share);
+}
+
+/* The first row to take from `at` on, `end` if there is none. */
+static bal_gidx next_row(const bal_job *j, const choice *ch, bal_gidx at,
+                         bal_gidx end)
+{
+    while (at < end) {
+        bal_size w = at / ch->length;
+        if (!is_open(ch, w))
+            at = (w + 1) * ch->length;
+        else if (ch->taken[j->labels->code[at - j->labels->first]])
+            return at;
+        else
+            at++;
+    }
+    return end;
 }
 
 /* ---- reading ---- */
@@ -161,36 +273,60 @@ static void sample_finish(sample *s)
     bal_free(&s->code);
 }
 
-static bal_status read_runs(bal_job *j, const runs *r, sample *s)
+/* Rows `at` .. at + count - 1 of the file are in `buffer`; keeps those to
+ * take. */
+static void keep_rows(const bal_job *j, const choice *ch, bal_gidx at,
+                      bal_size count, const float *buffer, sample *s)
 {
-    bal_gidx first = j->labels->first, end = first + j->labels->m, at;
-    bal_size done = 0, d = j->info.d;
-    bal_status st = BAL_OK;
+    bal_gidx end = at + count, i = next_row(j, ch, at, end);
 
-    for (bal_size i = 0; i < r->count && !bal_failed(st); i++) {
-        bal_size m = part_of(r, i, first, end, &at);
-        if (m == 0)
-            continue;
-        st = bal_h5ad_read_rows(j->file, at, m, s->rows + done * d);
-        memcpy(s->code + done, j->labels->code + (at - first),
-               (size_t)m * sizeof *s->code);
-        done += m;
+    for (; i < end; i = next_row(j, ch, i + 1, end)) {
+        memcpy(s->rows + s->m * s->d, buffer + (i - at) * s->d,
+               (size_t)s->d * sizeof *s->rows);
+        s->code[s->m++] = j->labels->code[i - j->labels->first];
     }
+}
+
+/* Reads over gaps that cost less than another call. */
+static bal_status read_chosen(bal_job *j, const choice *ch, bal_size most,
+                              float *buffer, sample *s)
+{
+    bal_status st = BAL_OK;
+    bal_gidx end = j->labels->first + j->labels->m;
+    bal_size gap = GAP / (4 * j->info.d) + rows_of_chunk(&j->info);
+    bal_gidx at = next_row(j, ch, j->labels->first, end);
+
+    while (at < end) {
+        bal_gidx last = at, next = next_row(j, ch, at + 1, end);
+        while (next < end && next - last <= gap && next - at < most) {
+            last = next;
+            next = next_row(j, ch, last + 1, end);
+        }
+        BAL_TRY(bal_h5ad_read_rows(j->file, at, last - at + 1, buffer));
+        keep_rows(j, ch, at, last - at + 1, buffer, s);
+        at = next;
+    }
+done:
     return st;
 }
 
-static bal_status sample_read(bal_job *j, const runs *r, sample *s)
+static bal_status sample_read(bal_job *j, const choice *ch, sample *s)
 {
     bal_status st;
-    bal_gidx first = j->labels->first, end = first + j->labels->m, at;
+    bal_gidx at = j->labels->first, end = at + j->labels->m;
+    bal_size d = j->info.d, most = STRETCH / (4 * d) + 1, m = 0;
+    float *buffer = NULL;
 
-    for (bal_size i = 0; i < r->count; i++)
-        s->m += part_of(r, i, first, end, &at);
-    s->d = j->info.d;
-    BAL_TRY(bal_alloc(&s->rows, s->m * s->d, "the pilot"));
-    BAL_TRY(bal_alloc(&s->code, s->m, "the pilot"));
-    BAL_TRY(read_runs(j, r, s));
+    for (at = next_row(j, ch, at, end); at < end;
+         at = next_row(j, ch, at + 1, end))
+        m++;
+    s->d = d;
+    BAL_TRY(bal_alloc(&s->rows, m * d, "the pilot"));
+    BAL_TRY(bal_alloc(&s->code, m, "the pilot"));
+    BAL_TRY(bal_alloc(&buffer, most * d, "the pilot"));
+    BAL_TRY(read_chosen(j, ch, most, buffer, s));
 done:
+    bal_free(&buffer);
     return st;
 }
 
@@ -337,36 +473,91 @@ done:
 
 /* ---- trials, on rank 0 ---- */
 
-/* The sampler on every `stride`-th point from `from` on. */
+/* Numbers the batches of the sample 0, 1, ... in `number`, and says what part
+ * of them the sample has. */
+static void look_at_batches(const bal_job *j, bal_size *number, bal_pilot *p)
+{
+    double points = 0;
+
+    memset(number, 0, (size_t)j->labels->count * sizeof *number);
+    for (bal_size i = 0; i < p->n; i++)
+        number[p->code[i]]++;
+    p->batches = 0;
+    for (bal_size b = 0; b < j->labels->count; b++)
+        if (number[b] > 0) {
+            points += (double)j->labels->size[b];
+            number[b] = p->batches++;
+        }
+    p->share = (double)p->n / points;
+}
+
+/* Whether trials may differ in the number of batches alone: then k is that part
+ * of the run's that the sample has of a batch, and how long rows are is seen.
+ * Else they have part of the points of every batch and the run's k. */
+static void choose_axis(const bal_job *j, bal_pilot *p)
+{
+    enum { K_LEAST = 3, DEEP = 100 };
+    bal_size k = j->par->neighbors.k;
+    double part = (double)k * p->share;
+    double depth = (double)p->n / (double)p->batches;
+
+    p->by_batch = p->batches >= BATCHES_LEAST &&
+                  (k == 0 || p->share > 0.99 || part >= K_LEAST);
+    p->k = p->by_batch ? (bal_size)(part + 0.5) : k;
+    p->stretch = p->by_batch && p->k > 0 ? part / (double)p->k : 1;
+    p->thin = !p->by_batch && !p->whole && depth < DEEP * (double)k;
+}
+
+static bool is_in(const bal_pilot *p, const bal_size *number, bal_size i,
+                  bal_size stride, bal_size from)
+{
+    return (p->by_batch ? number[p->code[i]] : i) % stride == from;
+}
+
+static bal_status part_create(const bal_pilot *p, const bal_size *number,
+                              bal_size stride, bal_size from, sample *s)
+{
+    bal_status st;
+    bal_size m = 0;
+
+    for (bal_size i = 0; i < p->n; i++)
+        m += is_in(p, number, i, stride, from);
+    s->d = p->p;
+    BAL_TRY(bal_alloc(&s->rows, m * p->p, "the pilot"));
+    BAL_TRY(bal_alloc(&s->code, m, "the pilot"));
+    for (bal_size i = 0; i < p->n; i++) {
+        if (!is_in(p, number, i, stride, from))
+            continue;
+        memcpy(s->rows + s->m * p->p, p->z + i * p->p,
+               (size_t)p->p * sizeof *p->z);
+        s->code[s->m++] = p->code[i];
+    }
+done:
+    return st;
+}
+
+/* The sampler on part `from` of `stride` of the sample. */
 static bal_verdict try_part(bal_comm *self, const bal_job *j,
-                            const bal_pilot *p, bal_size stride, bal_size from,
-                            bal_trial *t)
+                            const bal_pilot *p, const bal_size *number,
+                            bal_size stride, bal_size from, bal_trial *t)
 {
     bal_verdict st;
     bal_row_params rows = bal_job_row_params(j);
     bal_sample_params par = bal_job_sample_params(j, 1);
-    bal_size m = (p->n - from + stride - 1) / stride;
-    sample s = {.m = m, .d = p->p};
+    sample s = {0};
     set x = {0};
     bal_tiles *z = NULL;
     bal_csr *a = NULL;
-    bal_status mine = bal_alloc(&s.rows, m * p->p, "the pilot");
 
-    if (!bal_failed(mine))
-        mine = bal_alloc(&s.code, m, "the pilot");
-    BAL_TRY(bal_agree(self, mine));
-    for (bal_size i = 0; i < m; i++) {
-        bal_size k = from + i * stride;
-        memcpy(s.rows + i * p->p, p->z + k * p->p, (size_t)p->p * sizeof *p->z);
-        s.code[i] = p->code[k];
-    }
-    BAL_TRY(set_make(self, s.rows, s.code, m, p->p, j->labels->count, &x));
+    rows.neighbors.k = p->k;
+    BAL_TRY(bal_agree(self, part_create(p, number, stride, from, &s)));
+    BAL_TRY(set_make(self, s.rows, s.code, s.m, p->p, j->labels->count, &x));
     BAL_TRY(bal_agree(self, bal_tiles_create(x.layout, p->p, &z)));
     bal_tiles_from_rows(z, x.x);
     /* Other draws for other parts: chance shall not repeat itself. */
     par.seed += (uint64_t)from;
     par.max_landmarks = p->whole && stride == 1 ? par.max_landmarks : 0;
-    t->n = m;
+    t->n = s.m;
     t->batches = x.labels.count;
     BAL_TRY(bal_sample(self, z, x.route, &rows, &par, &a, &t->report));
     bal_sample_report_finish(&t->report);
@@ -378,37 +569,49 @@ done:
     return st;
 }
 
-/* Steps of the inner loop that a trial of n points costs; rows grow by the
- * square root or faster. */
-static double work_of(const bal_pilot *p, bal_size n)
+/* Steps of the inner loop that a trial of a part of the sample costs; rows grow
+ * by the square root or faster.  A batch of few points costs as much as one of
+ * more. */
+static double work_of(const bal_pilot *p, double part)
 {
-    const bal_trial *t = &p->trial[p->trials - 1];
-    double rows = p->trials > 0 ? 1.7 * (double)t->report.rows : 400;
+    double rows = 400, batches = (double)p->batches;
 
-    return rows * (double)n * (p->p + 20);
+    if (p->trials > 0)
+        rows = 1.7 * (double)p->trial[p->trials - 1].report.rows;
+    if (p->by_batch)
+        batches *= part;
+    return rows * (part * (double)p->n * (p->p + 20) + batches * BATCH_WORK);
 }
 
 static bal_verdict try_parts(bal_comm *self, const bal_job *j, bal_pilot *p)
 {
     enum { PARTS = 3, FEW = 4096 };
-    bal_verdict st = {BAL_OK};
+    bal_verdict st;
     double left = WORK_MOST;
+    bal_size *number = NULL, stride = p->n > FEW ? 32 : 1;
 
-    for (bal_size stride = p->n > FEW ? 8 : 1; stride > 0; stride /= 2) {
-        bal_size n = p->n / stride;
-        double work = work_of(p, n);
+    BAL_TRY(
+        bal_agree(self, bal_alloc(&number, j->labels->count, "the pilot")));
+    look_at_batches(j, number, p);
+    choose_axis(j, p);
+    while (stride > (p->by_batch ? (p->batches + 1) / 2 : 8))
+        stride /= 2;
+    for (; stride > 0; stride /= 2) {
+        double work = work_of(p, 1 / (double)stride);
         if (p->trials > 0 && work > left)
             break;
         for (bal_size k = 0; k < PARTS && k < stride; k++) {
             if (k > 0 && work > 0.02 * WORK_MOST)
                 break;
-            BAL_TRY(try_part(self, j, p, stride, k, &p->trial[p->trials]));
+            BAL_TRY(try_part(self, j, p, number, stride, k,
+                             &p->trial[p->trials]));
             p->trials++;
             left -= work;
         }
     }
     p->whole = p->whole && p->trial[p->trials - 1].n == p->n;
 done:
+    bal_free(&number);
     return st;
 }
 
@@ -427,6 +630,9 @@ static bal_verdict try_all(bal_job *j, bal_pilot *p)
     bal_comm_bcast(j->comm, p->trial, sizeof p->trial, 0);
     bal_comm_bcast(j->comm, &p->trials, sizeof p->trials, 0);
     bal_comm_bcast(j->comm, &p->whole, sizeof p->whole, 0);
+    bal_comm_bcast(j->comm, &p->by_batch, sizeof p->by_batch, 0);
+    bal_comm_bcast(j->comm, &p->thin, sizeof p->thin, 0);
+    bal_comm_bcast(j->comm, &p->stretch, sizeof p->stretch, 0);
 done:
     return st;
 }
@@ -438,16 +644,21 @@ bal_verdict bal_pilot_run(bal_job *j, bal_pilot *p)
     sample s = {0};
     set x = {0};
     bal_space *space = NULL;
-    runs r = choose_runs(&j->info);
+    choice ch = {0};
+    bool mixed = is_mixed(j);
     double seconds = 0;
 
     *p = (bal_pilot){0};
-    mine = read_stretch(j, p);
+    mine = bal_alloc(&ch.taken, j->labels->count, "the pilot");
     if (!bal_failed(mine))
-        mine = sample_read(j, &r, &s);
+        mine = choose(j, mixed, &ch);
+    if (!bal_failed(mine))
+        mine = read_stretch(j, p);
+    if (!bal_failed(mine))
+        mine = sample_read(j, &ch, &s);
     BAL_TRY(bal_agree(j->comm, mine));
     thin_features(&s);
-    p->whole = r.length == r.n && s.d == j->info.d;
+    p->whole = fits_whole(&j->info) && s.d == j->info.d;
     double start = bal_now();
     BAL_TRY(build(j, &s, 1, &x, &space, &seconds));
     p->route_row = s.m > 0 ? (bal_now() - start - seconds) / (double)s.m : 0;
@@ -465,6 +676,7 @@ bal_verdict bal_pilot_run(bal_job *j, bal_pilot *p)
     sample_finish(&s);
     BAL_TRY(try_all(j, p));
 done:
+    bal_free(&ch.taken);
     bal_space_destroy(&space);
     set_finish(&x);
     sample_finish(&s);

@@ -145,6 +145,8 @@ static bal_verdict foretell(bal_job *j, int width, bal_plan *plan)
     BAL_TRY(bal_speed_measure(j, &p, &plan->expected, &s));
     add_up(j, &p, &s, opening, plan);
     plan->sample = p.n;
+    plan->tried = p.trial[p.trials - 1].n;
+    plan->thin = p.thin;
     plan->told = true;
     plan->cost = bal_now() - start;
 done:

@@ -12,7 +12,9 @@ typedef struct bal_plan {
     bal_size read, write;         ///< bytes in files
     bool told;                    ///< whether the rest is known
     char why[BAL_ERROR_TEXT_MAX]; ///< else the reason
-    bal_size sample;              ///< rows of the pilot
+    bal_size sample;              ///< rows of the pilot ...
+    bal_size tried;               ///< ... on which the sampler was tried
+    bool thin;                    ///< it has few points of a batch for its k
     bal_expected expected;
     bal_guess seconds;             ///< of all phases
     double phase[BAL_PHASE_COUNT]; ///< seconds expected of each

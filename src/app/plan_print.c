@@ -150,13 +150,18 @@ static double rounded(double x, bool exact)
     return (double)(int64_t)(x / unit + 0.5) * unit;
 }
 
-static void print_guess(const char *what, bal_guess g, bool exact)
+static void print_guess(const char *what, bal_guess g, const bal_job *j,
+                        bool exact)
 {
-    if (exact)
-        printf("%-17s%.0f\n", what, g.mid);
-    else
+    if (!exact) {
         printf("%-17s%.0f to %.0f, about %.0f\n", what, rounded(g.low, false),
                rounded(g.high, false), rounded(g.mid, false));
+        return;
+    }
+    printf("%-17s%.0f", what, g.mid);
+    if (j->par->passes > 1)
+        printf(" in the first of %lld passes", (long long)j->par->passes);
+    putchar('\n');
 }
 
 /* The ranks share the columns of A by numbers of points. */
@@ -182,6 +187,22 @@ static void print_time(const bal_plan *plan)
     putchar('\n');
 }
 
+/* What was looked at. */
+static void print_source(const bal_job *j, const bal_plan *plan)
+{
+    const char *what = plan->sample == j->info.n ? "all profiles" : "a sample";
+
+    printf("forecast         from %s, in %.1f s", what, plan->cost);
+    if (plan->sample < j->info.n)
+        printf(" (%lld profiles)", (long long)plan->sample);
+    if (plan->tried < plan->sample)
+        printf(", with trials of the sampler on up to %lld of them",
+               (long long)plan->tried);
+    if (plan->thin)
+        printf("; a wide range, as it has few profiles of a batch for k = %lld",
+               (long long)j->par->neighbors.k);
+}
+
 static void print_expected(const bal_job *j, const bal_plan *plan)
 {
     const bal_expected *e = &plan->expected;
@@ -190,14 +211,11 @@ static void print_expected(const bal_job *j, const bal_plan *plan)
         printf("forecast         left out: %s\n", plan->why);
         return;
     }
-    print_guess("landmarks", e->landmarks, e->exact);
-    print_guess("affinities", e->entries, e->exact);
+    print_guess("landmarks", e->landmarks, j, e->exact);
+    print_guess("affinities", e->entries, j, e->exact);
     print_memory(j, plan);
     print_time(plan);
-    printf("forecast         from %s, in %.1f s",
-           e->exact ? "all profiles" : "a sample", plan->cost);
-    if (!e->exact)
-        printf(" (%lld profiles)", (long long)plan->sample);
+    print_source(j, plan);
     if (j->par->estimator == BAL_NYSTROM)
         printf("; without the pseudo-inverse of '--estimator nystrom'");
     putchar('\n');
