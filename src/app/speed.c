@@ -11,6 +11,7 @@
  *
  * Cost: ROWS_WORK and ENTRIES_WORK bound it to some tenths of a second. */
 #include <math.h>
+#include <string.h>
 
 #include "balans/algo/correct.h"
 #include "balans/base/mem.h"
@@ -23,14 +24,16 @@ enum {
     POINTS_MOST = 400000,   /* of a rank: more than caches hold */
     FLOATS_MOST = 16 << 20, /* of a rank's X */
     STEPS_LEAST = 2,        /* of a block */
-    CANDIDATES = 32,        /* looked at for a near neighbour */
+    PIVOTS = 48,            /* of a batch, most */
+    CANDIDATES = 32,        /* looked at for a near neighbour, in a cell */
 };
 
 #define ROWS_WORK    3e9
 #define ENTRIES_WORK 3e8
 #define SEED         0x5bd1e995u
 
-/* Points of the sample, batch by batch. */
+/* Points of the sample, batch by batch, and in a batch cell by cell: those that
+ * have the same pivot nearest. */
 typedef struct donors {
     const bal_pilot *p;
     bal_size *first; /* [batches + 1], into `order` */
@@ -52,24 +55,42 @@ static bal_size pick(const donors *d, bal_size first, bal_size end, uint64_t a,
     return d->order[first + (bal_size)(unit(a, b) * (double)(end - first))];
 }
 
-static double distance(const bal_pilot *p, bal_size i, bal_size k)
+static float distance(const bal_pilot *p, bal_size i, bal_size k)
 {
-    double sum = 0;
+    const float *a = p->z + i * p->p, *b = p->z + k * p->p;
+    float sum = 0;
 
     for (int f = 0; f < p->p; f++)
-        sum += pow((double)p->z[i * p->p + f] - p->z[k * p->p + f], 2);
+        sum += (a[f] - b[f]) * (a[f] - b[f]);
     return sum;
 }
 
-static void find_near(const donors *d, bal_size i)
+/* The pivot, of `count` evenly spread over the batch, that is nearest to
+ * point i. */
+static int nearest_pivot(const donors *d, bal_size first, bal_size m, int count,
+                         bal_size i)
 {
-    int32_t b = d->p->code[i];
-    double best = INFINITY;
+    float best = INFINITY;
+    int at = 0;
+
+    for (int c = 0; c < count; c++) {
+        float d2 = distance(d->p, i, d->order[first + c * m / count]);
+        if (d2 < best) {
+            best = d2;
+            at = c;
+        }
+    }
+    return at;
+}
+
+static void find_near(const donors *d, bal_size first, bal_size end, bal_size i)
+{
+    float best = INFINITY;
 
     d->near[i] = i;
     for (uint64_t t = 0; t < CANDIDATES; t++) {
-        bal_size k = pick(d, d->first[b], d->first[b + 1], (uint64_t)i, t);
-        double d2 = distance(d->p, i, k);
+        bal_size k = pick(d, first, end, (uint64_t)i, t);
+        float d2 = distance(d->p, i, k);
         if (d2 > 0 && d2 < best) {
             best = d2;
             d->near[i] = k;
@@ -77,16 +98,42 @@ static void find_near(const donors *d, bal_size i)
     }
 }
 
+/* Sorts the points first .. end - 1 of `order` by cells, and looks for a near
+ * point in the own one: far points of a clustered batch are in others. */
+static void sort_batch(const donors *d, bal_size first, bal_size end, int *cell,
+                       bal_size *spare)
+{
+    bal_size m = end - first, at[PIVOTS + 1] = {0}, next[PIVOTS];
+    int count = m / CANDIDATES < PIVOTS ? (int)(m / CANDIDATES) + 1 : PIVOTS;
+
+    for (bal_size i = 0; i < m; i++) {
+        cell[i] = nearest_pivot(d, first, m, count, d->order[first + i]);
+        at[cell[i] + 1]++;
+    }
+    for (int c = 0; c < count; c++) {
+        at[c + 1] += at[c];
+        next[c] = at[c];
+    }
+    for (bal_size i = 0; i < m; i++)
+        spare[next[cell[i]]++] = d->order[first + i];
+    memcpy(d->order + first, spare, (size_t)m * sizeof *spare);
+    for (int c = 0; c < count; c++)
+        for (bal_size i = at[c]; i < at[c + 1]; i++)
+            find_near(d, first + at[c], first + at[c + 1], d->order[first + i]);
+}
+
 static bal_status donors_create(const bal_pilot *p, bal_size batches, donors *d)
 {
     bal_status st;
     bal_size *at = NULL;
+    int *cell = NULL;
 
     d->p = p;
     BAL_TRY(bal_alloc(&d->first, batches + 1, "the calibration"));
     BAL_TRY(bal_alloc(&d->order, p->n, "the calibration"));
     BAL_TRY(bal_alloc(&d->near, p->n, "the calibration"));
-    BAL_TRY(bal_alloc(&at, batches, "the calibration"));
+    BAL_TRY(bal_alloc(&at, batches > p->n ? batches : p->n, "the calibration"));
+    BAL_TRY(bal_alloc(&cell, p->n, "the calibration"));
     for (bal_size i = 0; i < p->n; i++)
         d->first[p->code[i] + 1]++;
     for (bal_size b = 0; b < batches; b++) {
@@ -95,10 +142,11 @@ static bal_status donors_create(const bal_pilot *p, bal_size batches, donors *d)
     }
     for (bal_size i = 0; i < p->n; i++)
         d->order[at[p->code[i]]++] = i;
-    for (bal_size i = 0; i < p->n; i++)
-        find_near(d, i);
+    for (bal_size b = 0; b < batches; b++)
+        sort_batch(d, d->first[b], d->first[b + 1], cell, at);
 done:
     bal_free(&at);
+    bal_free(&cell);
     return st;
 }
 
@@ -109,7 +157,7 @@ static void donors_finish(donors *d)
     bal_free(&d->near);
 }
 
-/* Point number `a` of batch b; any donor will do for a batch that has none. */
+/* Point number `a` of batch b; a batch that has none takes those of another. */
 static void make_point(const donors *d, int32_t b, uint64_t a, float *out,
                        bal_size stride)
 {
