@@ -15,9 +15,10 @@
  * Both lines are fitted to the trials, larger ones counting more. Where trials
  * have all that a batch needs for its k, and differ in the number of batches,
  * v = 0: rows are as long as they are. The range has the slope b between
- * SLOPE_LOW and SLOPE_HIGH times what was fitted (small samples miss the rare
- * points, hence SLOPE_MID), v off by BEND either way, and a factor for chance,
- * the larger the more trials scatter. The form is empirical: it was chosen on
+ * SLOPE_LOW and SLOPE_HIGH times what was fitted - STEEPER where the trials are
+ * of fewer points a batch with the run's k, so that their rows see less of the
+ * structure - v off by BEND either way, and a factor for chance, the larger the
+ * more trials scatter. The form is empirical: it was chosen on
  * synthetic files of 2,000 to 5,000,000 points and holds for fixed k and for k
  * as a share; docs/forecast.md compares it with runs.
  *
@@ -26,9 +27,10 @@
 
 #include "forecast.h"
 
-#define SLOPE_LOW  0.8
-#define SLOPE_MID  1.1
+#define SLOPE_LOW  0.75
+#define SLOPE_MID  1.0
 #define SLOPE_HIGH 1.4
+#define STEEPER    1.25
 #define BEND       0.02
 #define CHANCE     1.4
 #define THIN       2.5  /* more of it, where batches are thinned below their k */
@@ -142,17 +144,19 @@ static void limit_all(double most, bal_expected *e)
     g->high = fmax(g->high, g->mid);
 }
 
-static void guess(const bal_job *j, const fitted *r, bool thin,
+static void guess(const bal_job *j, const bal_pilot *p, const fitted *r,
                   bal_expected *e)
 {
     double n = (double)j->info.n;
     double x = log2(n) - r->top;
     double y = depth(n, (double)j->labels->count) - r->top_depth;
     double at = fmax(value(r->cover, r->top), 1);
-    double scatter = (thin ? THIN : 1) * (CHANCE + 2 * r->cover.off / at);
-    double low = fmax(at + SLOPE_LOW * r->cover.slope * x, 1);
-    double mid = fmax(at + SLOPE_MID * r->cover.slope * x, 1);
-    double high = fmax(at + SLOPE_HIGH * r->cover.slope * x, 1);
+    double scatter = (p->thin ? THIN : 1) * (CHANCE + 2 * r->cover.off / at);
+    bool shorter = !p->by_batch && j->par->neighbors.k > 0;
+    double more = (shorter ? STEEPER : 1) * r->cover.slope * x;
+    double low = fmax(at + SLOPE_LOW * more, 1);
+    double mid = fmax(at + SLOPE_MID * more, 1);
+    double high = fmax(at + SLOPE_HIGH * more, 1);
     double f = exp2(value(r->share, r->top_depth + y));
     double bend = exp2(BEND * fabs(y));
 
@@ -213,7 +217,7 @@ void bal_expect(const bal_job *j, const bal_pilot *p, int ranks, int width,
     if (p->whole)
         known(p, e);
     else
-        guess(j, &r, p->thin, e);
+        guess(j, p, &r, e);
     limit_all(n, e);
     if (most > 0)
         limit_all(most, e);
