@@ -35,6 +35,7 @@ enum {
     READ_MOST = 256 << 20,  /* ... or just to read */
     STRETCH = 8 << 20,      /* bytes of rows read at one go */
     GAP = 1 << 16,          /* bytes that are read for nothing */
+    TRIAL_MEMORY = 256 << 20, /* work space of a trial, at least */
 };
 
 #define WORK_MOST 8e9
@@ -557,6 +558,7 @@ static bal_verdict try_part(bal_comm *self, const bal_job *j,
     /* Other draws for other parts: chance shall not repeat itself. */
     par.seed += (uint64_t)from;
     par.max_landmarks = p->whole && stride == 1 ? par.max_landmarks : 0;
+    par.memory = par.memory > TRIAL_MEMORY ? par.memory : TRIAL_MEMORY;
     t->n = s.m;
     t->batches = x.labels.count;
     BAL_TRY(bal_sample(self, z, x.route, &rows, &par, &a, &t->report));

@@ -23,6 +23,7 @@
 enum {
     POINTS_MOST = 400000,   /* of a rank: more than caches hold */
     FLOATS_MOST = 16 << 20, /* of a rank's X */
+    MEMORY = 256 << 20,     /* work space, at least */
     STEPS_LEAST = 2,        /* of a block */
     PIVOTS = 48,            /* of a batch, most */
     CANDIDATES = 32,        /* looked at for a near neighbour, in a cell */
@@ -30,6 +31,7 @@ enum {
 
 #define ROWS_WORK    3e9
 #define ENTRIES_WORK 3e8
+#define ROW_STEPS    20.0 /* of a row and a point, beside dimensions */
 #define SEED         0x5bd1e995u
 
 /* Points of the sample, batch by batch, and in a batch cell by cell: those that
@@ -212,7 +214,7 @@ static double points_most(const bal_job *j, const bal_pilot *p, int width)
     double least_rows = STEPS_LEAST * (2 * width - 1);
     double most = fmin(POINTS_MOST, (double)FLOATS_MOST / (double)j->info.d);
 
-    most = fmin(most, ROWS_WORK / ((p->p + 20) * least_rows));
+    most = fmin(most, ROWS_WORK / ((p->p + ROW_STEPS) * least_rows));
     return fmax(most, BAL_TILE);
 }
 
@@ -259,7 +261,7 @@ static bal_size short_block(const bal_job *j, const bal_pilot *p,
                             const bal_expected *e, bal_size points, int width)
 {
     double share = e->entries.mid / e->landmarks.mid / (double)j->info.n;
-    double rows = ROWS_WORK / ((double)points * (p->p + 20));
+    double rows = ROWS_WORK / ((double)points * (p->p + ROW_STEPS));
     double most =
         ENTRIES_WORK / (share * (double)points * (double)j->info.d + 1);
     double block = fmin(rows, most) / (2 * width - 1);
@@ -297,6 +299,7 @@ static bal_verdict time_rows(bal_job *j, const field *f, bal_size points,
     bal_sample_params par = bal_job_sample_params(j, 1);
     bal_sample_report report = {0};
 
+    par.memory = par.memory > MEMORY ? par.memory : MEMORY;
     par.block = block;
     par.uncovered = BAL_KEEP;
     par.most_in_flight = width;
@@ -305,7 +308,9 @@ static bal_verdict time_rows(bal_job *j, const field *f, bal_size points,
     bal_comm_barrier(j->comm);
     double start = bal_now();
     BAL_TRY(bal_sample(j->comm, f->z, &f->route, &rows, &par, a, &report));
-    s->row_point = (bal_now() - start) / (double)report.rows / (double)points;
+    double steps = ((double)f->z->p + ROW_STEPS) * (double)points;
+    s->row_point = (bal_now() - start) / (double)report.rows / steps *
+                   ((double)bal_job_dimensions(j) + ROW_STEPS);
     *entries = report.entries;
     bal_sample_report_finish(&report);
 done:
