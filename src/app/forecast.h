@@ -14,6 +14,11 @@ typedef struct bal_trial {
 
 enum { BAL_TRIALS_MOST = 20 };
 
+/** Steps of the sampler's inner loop that a row costs with a point, beside one
+ *  for each dimension, and with a batch, however small.  Measured. */
+#define BAL_POINT_STEPS 20.0
+#define BAL_BATCH_STEPS 2000.0
+
 /** What the sample told; the same on every rank. */
 typedef struct bal_pilot {
     bal_size n;    ///< rows of the sample, over all ranks

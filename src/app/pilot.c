@@ -39,7 +39,6 @@ enum {
 };
 
 #define WORK_MOST 8e9
-#define BATCH_WORK 2000.0 /* of a row, for a batch however small */
 
 /* ---- rows in the layout of a communicator ---- */
 
@@ -582,7 +581,8 @@ static double work_of(const bal_pilot *p, double part)
         rows = 1.7 * (double)p->trial[p->trials - 1].report.rows;
     if (p->by_batch)
         batches *= part;
-    return rows * (part * (double)p->n * (p->p + 20) + batches * BATCH_WORK);
+    return rows * (part * (double)p->n * (p->p + BAL_POINT_STEPS) +
+                   batches * BAL_BATCH_STEPS);
 }
 
 static bal_verdict try_parts(bal_comm *self, const bal_job *j, bal_pilot *p)

@@ -31,7 +31,6 @@ enum {
 
 #define ROWS_WORK    3e9
 #define ENTRIES_WORK 3e8
-#define ROW_STEPS    20.0 /* of a row and a point, beside dimensions */
 #define SEED         0x5bd1e995u
 
 /* Points of the sample, batch by batch, and in a batch cell by cell: those that
@@ -208,13 +207,20 @@ static void field_finish(field *f)
     bal_layout_destroy(&f->layout);
 }
 
+/* Steps that a row costs for each point: its part of a batch is in it. */
+static double steps_of(const bal_job *j, int p)
+{
+    return p + BAL_POINT_STEPS +
+           BAL_BATCH_STEPS * (double)j->labels->count / (double)j->info.n;
+}
+
 /* Points of a rank. */
 static double points_most(const bal_job *j, const bal_pilot *p, int width)
 {
     double least_rows = STEPS_LEAST * (2 * width - 1);
     double most = fmin(POINTS_MOST, (double)FLOATS_MOST / (double)j->info.d);
 
-    most = fmin(most, ROWS_WORK / ((p->p + ROW_STEPS) * least_rows));
+    most = fmin(most, ROWS_WORK / (steps_of(j, p->p) * least_rows));
     return fmax(most, BAL_TILE);
 }
 
@@ -261,7 +267,7 @@ static bal_size short_block(const bal_job *j, const bal_pilot *p,
                             const bal_expected *e, bal_size points, int width)
 {
     double share = e->entries.mid / e->landmarks.mid / (double)j->info.n;
-    double rows = ROWS_WORK / ((double)points * (p->p + ROW_STEPS));
+    double rows = ROWS_WORK / ((double)points * steps_of(j, p->p));
     double most =
         ENTRIES_WORK / (share * (double)points * (double)j->info.d + 1);
     double block = fmin(rows, most) / (2 * width - 1);
@@ -308,9 +314,10 @@ static bal_verdict time_rows(bal_job *j, const field *f, bal_size points,
     bal_comm_barrier(j->comm);
     double start = bal_now();
     BAL_TRY(bal_sample(j->comm, f->z, &f->route, &rows, &par, a, &report));
-    double steps = ((double)f->z->p + ROW_STEPS) * (double)points;
-    s->row_point = (bal_now() - start) / (double)report.rows / steps *
-                   ((double)bal_job_dimensions(j) + ROW_STEPS);
+    double scale = steps_of(j, (int)bal_job_dimensions(j)) /
+                   steps_of(j, f->z->p);
+    s->row_point =
+        scale * (bal_now() - start) / (double)report.rows / (double)points;
     *entries = report.entries;
     bal_sample_report_finish(&report);
 done:
