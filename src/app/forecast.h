@@ -35,8 +35,10 @@ typedef struct bal_pilot {
     bool thin;        ///< too few points of a batch for its k
     bal_trial trial[BAL_TRIALS_MOST]; ///< in ascending order of n
     int trials;
-    double read_row;    ///< seconds to read a row of this rank's slab ...
-    double route_row;   ///< ... and to send it where it belongs
+    bal_size band;      ///< rows that are decompressed together
+    bool cached;        ///< they stay in memory from one panel to the next
+    double read_band;   ///< seconds to read a band of this rank's slab ...
+    double route_row;   ///< ... and to send a row where it belongs
     double space_fixed; ///< seconds of the space that do not grow with n ...
     double space_row;   ///< ... and for each row of a rank
 } bal_pilot;

@@ -167,6 +167,15 @@ static bal_size rows_of_chunk(const bal_matrix_info *info)
                                       : info->chunk[0] / entries + 1;
 }
 
+/* Whether a band of chunks stays in memory once it is decompressed: up to as
+ * many bytes as the reader holds (io/h5ad_matrix). */
+static bool is_cached(const bal_matrix_info *info)
+{
+    return (double)rows_of_chunk(info) * (double)info->d *
+               (double)info->element_bytes <=
+           READ_MOST;
+}
+
 /* Whether rows of a batch lie one by one among those of others.  Collective. */
 static bool is_mixed(const bal_job *j)
 {
@@ -208,6 +217,7 @@ static bal_status choose(const bal_job *j, bool mixed, choice *ch)
     bool quick = info->storage == BAL_DENSE && info->filters[0] == '\0';
     bal_size readable = (quick ? READ_MOST : DECODE_MOST) / (4 * info->d);
     bal_size runs = readable / chunk, count;
+    bal_size least = is_cached(info) ? RUNS_LEAST : 1;
     double read = 1, points;
 
     if (fits_whole(info)) {
@@ -217,7 +227,7 @@ static bal_status choose(const bal_job *j, bool mixed, choice *ch)
         return BAL_OK;
     }
     runs = runs < RUNS_MOST ? runs : RUNS_MOST;
-    runs = runs > RUNS_LEAST ? runs : RUNS_LEAST;
+    runs = runs > least ? runs : least;
     count = (bal_size)((double)rows / (double)n * (double)batches);
     mixed = mixed || (count > BATCHES_LEAST && count > runs && chunk > 1);
     if (mixed) {
@@ -240,7 +250,8 @@ done:
 /* Whether window w is one to read. */
 static bool is_open(const choice *ch, bal_size w)
 {
-    return floor((double)(w + 1) * ch->share) > floor((double)w * ch->share);
+    return floor((double)(w + 1) * ch->share + 0.5) >
+           floor((double)w * ch->share + 0.5);
 }
 
 /* The first row to take from `at` on, `end` if there is none. */
@@ -314,7 +325,9 @@ static bal_status sample_read(bal_job *j, const choice *ch, sample *s)
 {
     bal_status st;
     bal_gidx at = j->labels->first, end = at + j->labels->m;
-    bal_size d = j->info.d, most = STRETCH / (4 * d) + 1, m = 0;
+    bal_size d = j->info.d, m = 0;
+    bal_size most =
+        (is_cached(&j->info) ? STRETCH : DECODE_MOST) / (4 * d) + 1;
     float *buffer = NULL;
 
     for (at = next_row(j, ch, at, end); at < end;
@@ -330,7 +343,7 @@ done:
     return st;
 }
 
-/* Seconds a row takes when many are read at one go. */
+/* Seconds a band takes, read for the first time. */
 static bal_status read_stretch(bal_job *j, bal_pilot *p)
 {
     bal_status st;
@@ -339,12 +352,31 @@ static bal_status read_stretch(bal_job *j, bal_pilot *p)
 
     m = m < j->labels->m ? m : j->labels->m;
     BAL_TRY(bal_alloc(&rows, m * j->info.d, "the pilot"));
+    bal_gidx at = j->labels->first + (j->labels->m - m) / 2;
     double start = bal_now();
-    BAL_TRY(bal_h5ad_read_rows(
-        j->file, j->labels->first + (j->labels->m - m) / 2, m, rows));
-    p->read_row = m > 0 ? (bal_now() - start) / (double)m : 0;
+    BAL_TRY(bal_h5ad_read_rows(j->file, at, m, rows));
+    if (m > 0)
+        p->read_band = (bal_now() - start) /
+                       (double)((at + m - 1) / p->band - at / p->band + 1);
 done:
     bal_free(&rows);
+    return st;
+}
+
+/* The sample; where bands are too tall to be read twice, it is what is timed. */
+static bal_status read_and_time(bal_job *j, const choice *ch, bal_pilot *p,
+                                sample *s)
+{
+    bal_status st = BAL_OK;
+
+    if (p->cached)
+        BAL_TRY(read_stretch(j, p));
+    double start = bal_now();
+    BAL_TRY(sample_read(j, ch, s));
+    if (!p->cached && s->m > 0)
+        p->read_band = (bal_now() - start) /
+                       ceil((double)ch->length / (double)p->band);
+done:
     return st;
 }
 
@@ -654,10 +686,10 @@ bal_verdict bal_pilot_run(bal_job *j, bal_pilot *p)
     mine = bal_alloc(&ch.taken, j->labels->count, "the pilot");
     if (!bal_failed(mine))
         mine = choose(j, mixed, &ch);
+    p->band = rows_of_chunk(&j->info);
+    p->cached = is_cached(&j->info);
     if (!bal_failed(mine))
-        mine = read_stretch(j, p);
-    if (!bal_failed(mine))
-        mine = sample_read(j, &ch, &s);
+        mine = read_and_time(j, &ch, p, &s);
     BAL_TRY(bal_agree(j->comm, mine));
     thin_features(&s);
     p->whole = fits_whole(&j->info) && s.d == j->info.d;
@@ -665,9 +697,9 @@ bal_verdict bal_pilot_run(bal_job *j, bal_pilot *p)
     BAL_TRY(build(j, &s, 1, &x, &space, &seconds));
     p->route_row = s.m > 0 ? (bal_now() - start - seconds) / (double)s.m : 0;
     BAL_TRY(time_space(j, &s, seconds, p));
-    double rate[] = {p->read_row, p->route_row, p->space_row, p->space_fixed};
+    double rate[] = {p->read_band, p->route_row, p->space_row, p->space_fixed};
     bal_comm_max_f64(j->comm, rate, 4);
-    p->read_row = rate[0];
+    p->read_band = rate[0];
     p->route_row = rate[1];
     p->space_row = rate[2];
     p->space_fixed = rate[3];

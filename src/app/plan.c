@@ -4,7 +4,8 @@
  *     correct = CROWDING (seconds for an entry) (entries of A), and with PCA
  *               times 1 + p / d
  *     space   = fixed part + (seconds for a row) (points of a rank)
- *     read    = opening + (seconds for a row) (points of a rank)
+ *     read    = opening + (seconds for a band of chunks) (bands of a rank), and
+ *               for each panel if a band is too large to be kept
  *     write   = sending rows back + bytes / WRITE_RATE
  *
  * Rates are those measured now, by the ranks there are; with another number of
@@ -82,6 +83,21 @@ static void count_bytes(const bal_job *j, bal_plan *plan)
 
 /* ---- time ---- */
 
+/* Panel by panel; bands that are not kept are decompressed for each. */
+static double seconds_of_read(const bal_job *j, const bal_plan *plan,
+                              const bal_pilot *p)
+{
+    double m = (double)plan->most, band = (double)p->band, bands;
+    bal_size panels;
+    double step = fmin((double)bal_job_panel(j, j->info.d, &panels), m);
+
+    if (p->cached || step < 1)
+        step = fmax(m, 1);
+    bands = ceil(step / band) + (p->band > 1 ? 0.5 : 0);
+    bands = fmin(bands, ceil((double)j->info.n / band));
+    return ceil(m / step) * bands * p->read_band;
+}
+
 static double seconds_of_write(const bal_job *j, const bal_plan *plan,
                                const bal_pilot *p)
 {
@@ -109,7 +125,8 @@ static void add_up(const bal_job *j, const bal_pilot *p, const bal_speed *s,
     const bal_expected *e = &plan->expected;
     double m = (double)plan->most, *phase = plan->phase, fixed, grows;
 
-    phase[BAL_PHASE_READ] = opening + (p->read_row + p->route_row) * m;
+    phase[BAL_PHASE_READ] =
+        opening + seconds_of_read(j, plan, p) + p->route_row * m;
     phase[BAL_PHASE_SPACE] = p->space_fixed + p->space_row * m;
     phase[BAL_PHASE_SAMPLE] =
         (double)j->par->passes * s->row_point * e->rows * m;
