@@ -41,31 +41,60 @@ bal_size bal_job_dimensions(const bal_job *j)
 
 /* ---- memory ---- */
 
-/* Looks at some of the ranks, all if there are few: the most points, the most
- * memory, and the fewest blocks in flight. */
-static bal_status survey(const bal_job *j, bal_plan *plan, int *width)
+/* The rank with the most points. */
+static int most_of(const bal_layout *l, bal_size *most)
 {
-    enum { PROBES = 256 };
-    bal_status st = BAL_OK;
+    int at = 0;
+
+    *most = 0;
+    for (int r = 0; r < l->size; r++)
+        if (l->rank_first[r + 1] - l->rank_first[r] > *most) {
+            *most = l->rank_first[r + 1] - l->rank_first[r];
+            at = r;
+        }
+    return at;
+}
+
+/* What rank r needs, and the blocks in flight that fit there. */
+static bal_status look_at_rank(const bal_job *j, int r, bal_plan *plan,
+                               int *width)
+{
+    bal_status st;
     bal_size p = bal_job_dimensions(j);
     bal_row_params rows = bal_job_row_params(j);
     bal_sample_params par = bal_job_sample_params(j, 1);
+    bal_layout *l = NULL;
+
+    BAL_TRY(bal_layout_create(j->labels->size, j->labels->count, r, plan->ranks,
+                              &l));
+    bal_size need = bal_job_memory_of(j, l, p, 0);
+    plan->memory = need > plan->memory ? need : plan->memory;
+    while (*width > 0 && bal_sample_memory(l, (int)p, &rows, &par, *width) >
+                             j->memory - j->memory / 4)
+        (*width)--;
+done:
+    bal_layout_destroy(&l);
+    return st;
+}
+
+/* The most points of a rank, the most memory, and the fewest blocks in flight:
+ * of all ranks if they are few, else of some and of the one with the most
+ * points. */
+static bal_status survey(const bal_job *j, bal_plan *plan, int *width)
+{
+    enum { PROBES = 256 };
+    bal_status st;
+    bal_layout *l = NULL;
     int step = plan->ranks / PROBES + 1;
 
     *width = BAL_ROWS_MOST;
-    for (int r = 0; r < plan->ranks; r += step) {
-        bal_layout *l = NULL;
-        BAL_TRY(bal_layout_create(j->labels->size, j->labels->count, r,
-                                  plan->ranks, &l));
-        bal_size need = bal_job_memory_of(j, l, p, 0);
-        plan->most = l->m > plan->most ? l->m : plan->most;
-        plan->memory = need > plan->memory ? need : plan->memory;
-        while (*width > 0 && bal_sample_memory(l, (int)p, &rows, &par, *width) >
-                                 j->memory - j->memory / 4)
-            (*width)--;
-        bal_layout_destroy(&l);
-    }
+    BAL_TRY(bal_layout_create(j->labels->size, j->labels->count, 0, plan->ranks,
+                              &l));
+    BAL_TRY(look_at_rank(j, most_of(l, &plan->most), plan, width));
+    for (int r = 0; r < plan->ranks; r += step)
+        BAL_TRY(look_at_rank(j, r, plan, width));
 done:
+    bal_layout_destroy(&l);
     return st;
 }
 
@@ -103,11 +132,8 @@ static double seconds_of_write(const bal_job *j, const bal_plan *plan,
 {
     bool zip = j->info.filters[0] != '\0';
     double rate = zip ? DEFLATE_RATE * plan->ranks : WRITE_RATE;
-    double affinity =
-        j->par->save_affinity ? 12 * plan->expected.entries.mid : 0;
 
-    return p->route_row * (double)plan->most +
-           ((double)plan->write + affinity) / rate;
+    return p->route_row * (double)plan->most + (double)plan->write / rate;
 }
 
 /* How many passes it takes, and that all but the last move X and Z. */
@@ -146,20 +172,22 @@ static void add_up(const bal_job *j, const bal_pilot *p, const bal_speed *s,
 }
 
 /* Pilot, calibration, and what follows.  Collective. */
-static bal_verdict foretell(bal_job *j, int width, bal_plan *plan)
+static bal_verdict foretell(bal_job *j, int width, double opening,
+                            bal_plan *plan)
 {
     bal_verdict st;
     bal_pilot p = {0};
     bal_speed s;
-    double opening, start;
+    double start = bal_now();
 
     BAL_TRY(bal_h5ad_matrix_load(j->file));
-    start = bal_now();
-    opening = start - j->comm->phase_since;
+    opening += bal_now() - start;
     bal_comm_max_f64(j->comm, &opening, 1);
     BAL_TRY(bal_pilot_run(j, &p));
     bal_expect(j, &p, plan->ranks, width, &plan->expected);
     BAL_TRY(bal_speed_measure(j, &p, &plan->expected, &s));
+    if (j->par->save_affinity)
+        plan->write += (bal_size)(12 * plan->expected.entries.mid);
     add_up(j, &p, &s, opening, plan);
     plan->sample = p.n;
     plan->tried = p.trial[p.trials - 1].n;
@@ -177,25 +205,37 @@ static void leave_out(bal_plan *plan, const char *why)
     snprintf(plan->why, sizeof plan->why, "%s", why);
 }
 
-static void forecast(bal_job *j, int width, bal_plan *plan)
+/* A run on input that cannot be used would fail as this does.  Collective. */
+static bal_verdict forecast(bal_job *j, int width, double opening,
+                            bal_plan *plan)
 {
+    bal_verdict st = {BAL_OK};
+
     if (j->par->batch == NULL)
         leave_out(plan, "landmarks and time need '--batch COLUMN'");
     else if (width < 1)
         leave_out(plan, "a run would need a larger '--memory-per-rank', or "
                         "more ranks");
-    else if (bal_failed(foretell(j, width, plan))) {
-        leave_out(plan, bal_error_get()->text);
-        bal_error_clear();
-    }
+    else
+        st = foretell(j, width, opening, plan);
     bal_progress_end();
+    if (!bal_failed(st))
+        return st;
+    if (st.code == BAL_EINPUT) {
+        leave_out(plan, "the input cannot be used");
+        return st;
+    }
+    leave_out(plan, bal_error_get()->text);
+    bal_error_clear();
+    return (bal_verdict){BAL_OK};
 }
 
 bal_verdict bal_job_plan(bal_job *j, int ranks)
 {
-    bal_verdict st;
+    bal_verdict st, told;
     bal_plan *plan = NULL;
     int width = 1;
+    double opening = bal_now() - j->comm->phase_since;
     bal_status mine = bal_alloc(&plan, 1, "the forecast");
 
     if (!bal_failed(mine)) {
@@ -204,12 +244,12 @@ bal_verdict bal_job_plan(bal_job *j, int ranks)
     }
     BAL_TRY(bal_agree(j->comm, mine));
     count_bytes(j, plan);
-    forecast(j, width, plan);
+    told = forecast(j, width, opening, plan);
     if (j->comm->rank == 0) {
         bal_plan_print(j, plan);
         fflush(stdout);
     }
-    st = bal_agree(j->comm, BAL_OK);
+    st = told;
 done:
     bal_free(&plan);
     return st;
