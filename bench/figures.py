@@ -114,6 +114,8 @@ def kind(key):
         return "10 dimensions, 5 batches, 10 clusters", found[2]
     if key == "widek10":
         return "600 dimensions, 60 batches, 5,000 clusters", "10"
+    if key == "platesk10":
+        return "50 dimensions, 520 batches, 2,000 clusters", "10"
     return "510 dimensions, 60 batches, 5,000 clusters", "10"
 
 
@@ -249,14 +251,15 @@ def foretold(stem):
         text = file.read()
     count = [int(x) for x in re.findall(
         r"\d+", re.search(r"^landmarks +(.*)", text, re.M)[1])]
-    seconds = float(re.search(r"^time +about ([\d.]+)", text, re.M)[1])
+    phases = re.search(r"^time +about .*: (.*)", text, re.M)[1]
+    seconds = sum(float(x) for x in re.findall(r"[\d.]+", phases))
     cost = float(re.search(r"^forecast .* in ([\d.]+) s", text, re.M)[1])
     return count[0], count[1 if len(count) > 1 else 0], seconds, cost
 
 
 def forecast_row(folder, key):
-    what, k = kind(re.sub(r"^f(\d|wide)", lambda m: m[0][1:] if m[1] == "wide"
-                          else "n" + m[1], key.rsplit("-", 1)[0]))
+    what, k = kind(re.sub(r"^f(\d)", lambda m: "n" + m[1],
+                          key.rsplit("-", 1)[0]).removeprefix("f"))
     runs = runs_of(folder, key)
     told = [foretold(stem) for stem in stems(folder, key)]
     took = [sum(r.seconds(p) for p in PHASES) for r in runs]

@@ -229,6 +229,7 @@ part_forecast() {
         data "n$n" "$(size "$n")" 10 5 10
     done
     data wide "$(size 350000)" 600 60 "$(size 5000)"
+    data plates "$(size 200000)" 50 "$(size 520)" "$(size 2000)"
     for round in $(seq "$repeats"); do
         keys=()
         for n in 25000 100000 350000 5000000; do
@@ -242,10 +243,12 @@ part_forecast() {
         foretold f350000k10-1x1 "$round" n350000 1 1 10
         foretold f350000k10-1x2 "$round" n350000 1 2 10
         foretold fwidek10-1x2 "$round" wide 1 2 10
-        keys+=("fwidek10-${ranks}x1" f350000k10-1x1 f350000k10-1x2 fwidek10-1x2)
+        foretold "fplatesk10-${ranks}x1" "$round" plates "$ranks" 1 10
+        keys+=("fwidek10-${ranks}x1" f350000k10-1x1 f350000k10-1x2 fwidek10-1x2
+            "fplatesk10-${ranks}x1")
     done
     figures forecast "$scratch" "${keys[@]}"
-    rm -f "$scratch"/n*.h5ad "$scratch/wide.h5ad"
+    rm -f "$scratch"/n*.h5ad "$scratch/wide.h5ad" "$scratch/plates.h5ad"
 }
 
 part_exponent() {

@@ -281,6 +281,15 @@ done:
     return st;
 }
 
+static void print_no_x(char *const *name, bal_size count)
+{
+    printf("matrix           no X; give '--matrix NAME' (there are: ");
+    for (bal_size i = 0; i < count; i++)
+        printf("%s%s", i > 0 ? ", " : "", name[i]);
+    puts(count > 0 ? ")" : "none)");
+    fflush(stdout);
+}
+
 /* Whether there is the matrix to ask about: the file may have no X. */
 static bal_verdict has_matrix(bal_job *j, bool *found)
 {
@@ -288,10 +297,12 @@ static bal_verdict has_matrix(bal_job *j, bool *found)
     char **name = NULL;
     bal_size count = 0;
 
-    *found = false;
+    *found = strcmp(j->par->matrix, "X") != 0;
     BAL_TRY(bal_h5ad_matrices(j->file, &name, &count));
     for (bal_size i = 0; i < count; i++)
-        *found = *found || strcmp(name[i], j->par->matrix) == 0;
+        *found = *found || strcmp(name[i], "X") == 0;
+    if (!*found && j->comm->rank == 0)
+        print_no_x(name, count);
 done:
     bal_h5ad_names_free(&name, count);
     return st;
@@ -303,7 +314,7 @@ static bal_verdict open_without_batch(bal_job *j, bool *found)
 
     BAL_TRY(bal_h5ad_open(j->comm, j->par->input, &j->file));
     BAL_TRY(has_matrix(j, found));
-    if (!*found && strcmp(j->par->matrix, "X") == 0)
+    if (!*found)
         goto done;
     BAL_TRY(bal_h5ad_matrix_open(j->file, j->par->matrix, &j->info));
     BAL_TRY(take_as_one(j));

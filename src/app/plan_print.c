@@ -177,14 +177,34 @@ static void print_memory(const bal_job *j, const bal_plan *plan)
                      plan->memory + (bal_size)(part * g->high)));
 }
 
+/* Two or three digits of it, as a guess has. */
+static const char *seconds(char *out, size_t size, double s)
+{
+    if (s < 0.1)
+        snprintf(out, size, "less than 0.1 s");
+    else if (s < 600)
+        snprintf(out, size, s < 10 ? "%.1f s" : "%.0f s", s);
+    else if (s < 36000)
+        snprintf(out, size, "%.0f min", s / 60);
+    else
+        snprintf(out, size, "%.0f h", s / 3600);
+    return out;
+}
+
 static void print_time(const bal_plan *plan)
 {
-    printf("time             about %.2f s, %.2f to %.2f s:", plan->seconds.mid,
-           plan->seconds.low, plan->seconds.high);
+    char a[32], b[32], c[32];
+    const bal_guess *s = &plan->seconds;
+
+    printf("time             about %s", seconds(a, sizeof a, s->mid));
+    if (s->high >= 0.1)
+        printf(", %s to %s", seconds(b, sizeof b, s->low),
+               seconds(c, sizeof c, s->high));
+    putchar(':');
     for (int p = 0; p <= BAL_PHASE_WRITE; p++)
         printf("%s %s %.2f", p > 0 ? "," : "", bal_phase_name((bal_phase)p),
                plan->phase[p]);
-    putchar('\n');
+    puts(" s");
 }
 
 /* What was looked at. */

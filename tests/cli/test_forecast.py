@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import sys
 import tempfile
 
@@ -158,24 +159,103 @@ def check_info(source):
         f.require_group("layers")
         f.move("X", "layers/only")
     text = t.works("info", source).stdout
-    t.check("layers/only" in text, text)
+    t.check(field(text, "matrix").startswith("no X; give '--matrix NAME'")
+            and "layers/only" in field(text, "matrix"), text)
     text = t.works("info", source, "--matrix", "layers/only", "--batch",
                    "batch").stdout
     field(text, "landmarks")
 
 
 def check_refusals(source, large):
-    """A sample that cannot be taken is said, not failed on."""
+    """What a run needs is said, not failed on; what no run can use is."""
     tight = dry(large, "--memory-per-rank", "1M")
     t.check(field(tight, "forecast").startswith("left out: ")
             and "'--memory-per-rank'" in field(tight, "forecast"), tight)
     with h5py.File(source, "r+") as f:
         f["X"][:, 2] = np.nan
     for ranks in (1, 2):
-        text = dry(source, ranks=ranks)
-        t.check(field(text, "forecast").startswith("left out: cannot use")
-                and "row" in field(text, "forecast"), text)
-        field(text, "memory per rank")
+        run = t.run("correct", source, source.parent / "none.h5ad", "--batch",
+                    "batch", "--dry-run", ranks=ranks)
+        t.check(run.returncode == 1 and "row 0, feature 2" in run.stderr,
+                f"{run.returncode}: {run.stderr!r}")
+        t.check(field(run.stdout, "forecast").startswith("left out: "),
+                run.stdout)
+        field(run.stdout, "memory per rank")
+
+
+def check_plates(folder):
+    """Many batches of few profiles: thinned, they would be another file."""
+    rng = np.random.default_rng(5)
+    source = folder / "plates.h5ad"
+    simulate(source, 72000, "--dims", "12", "--batches", "200", "--clusters",
+             "300")
+    resize_batches(source, [360] * 199)
+    check_range(source)
+    whole = dry(source)
+    with h5py.File(source, "r+") as f:
+        order = rng.permutation(f["X"].shape[0])
+        for name in ("X", "obs/batch/codes"):
+            f[name][...] = f[name][...][order]
+    mixed = dry(source)
+    middle = [numbers(field(x, "landmarks"))[2] for x in (whole, mixed)]
+    t.check(max(middle) < 1.5 * min(middle),
+            f"sorted by batch and mixed: {middle}")
+
+
+def check_limits(large):
+    """Numbers stay in order where landmarks are limited, and what is said of
+    the first of several passes is not said of all."""
+    text = dry(large, "--max-landmarks", "300")
+    for name in ("landmarks", "affinities"):
+        low, high, mid = numbers(field(text, name))
+        t.check(low <= mid <= high, f"{name}: {low} to {high}, about {mid}")
+    t.check(numbers(field(text, "landmarks")) == [300] * 3, text)
+
+
+def check_passes(source):
+    text = dry(source, "--passes", "3")
+    t.check(field(text, "landmarks").endswith(" in the first of 3 passes"),
+            text)
+
+
+def check_stored(folder, source):
+    """What is expected does not hang on how the matrix is stored."""
+    plain = field(dry(source), "landmarks")
+    other = folder / "stored.h5ad"
+    for tall in (True, False):
+        shutil.copy(source, other)
+        with h5py.File(other, "r+") as f:
+            x, attrs = f["X"][...], dict(f["X"].attrs)
+            del f["X"]
+            if tall:
+                f.create_dataset("X", data=x, chunks=(len(x), 1),
+                                 compression="gzip")
+                f["X"].attrs.update(attrs)
+            else:
+                write_csc(f, x)
+        said = field(dry(other), "landmarks")
+        t.check(said == plain, f"{said} instead of {plain}, tall {tall}")
+        field(dry(other, ranks=2), "time")
+
+
+def write_csc(f, x):
+    group = f.create_group("X")
+    group.attrs.update({"encoding-type": "csc_matrix",
+                        "encoding-version": "0.1.0", "shape": x.shape})
+    rows, columns = x.shape
+    group["data"] = x.T.ravel()
+    group["indices"] = np.tile(np.arange(rows, dtype=np.int32), columns)
+    group["indptr"] = np.arange(columns + 1, dtype=np.int64) * rows
+
+
+def check_wide(folder):
+    """More features than the pilot looks at, all of them dimensions."""
+    source = folder / "wide.h5ad"
+    simulate(source, 600, "--dims", "1500", "--batches", "3")
+    text = dry(source, "--pca", "0")
+    low, high, mid = numbers(field(text, "landmarks"))
+    t.check(0 < low <= mid <= high <= 600, text)
+    t.check("in 1500 dimensions" in field(text, "work"), text)
 
 
 with tempfile.TemporaryDirectory() as name:
@@ -184,10 +264,15 @@ with tempfile.TemporaryDirectory() as name:
     simulate(source, 3000, "--dims", "60", "--clusters", "10")
     check_whole(source)
     check_memory(source)
+    check_passes(source)
+    check_stored(folder, source)
+    check_plates(folder)
+    check_wide(folder)
     large = folder / "large.h5ad"
     simulate(large, 90000, "--dims", "6", "--clusters", "10", "--batches", "3")
     check_range(large)
     check_range(large, "--neighbors", "0.2%")
+    check_limits(large)
     check_batches(folder)
     check_refusals(source, large)
     check_info(large)
