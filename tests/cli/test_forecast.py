@@ -187,9 +187,9 @@ def check_plates(folder):
     """Many batches of few profiles: thinned, they would be another file."""
     rng = np.random.default_rng(5)
     source = folder / "plates.h5ad"
-    simulate(source, 72000, "--dims", "12", "--batches", "200", "--clusters",
-             "300")
-    resize_batches(source, [360] * 199)
+    simulate(source, 90000, "--dims", "6", "--batches", "250", "--clusters",
+             "100")
+    resize_batches(source, [360] * 249)
     check_range(source)
     whole = dry(source)
     with h5py.File(source, "r+") as f:
