@@ -33,7 +33,7 @@
 #define STEEPER    1.25
 #define BEND       0.02
 #define CHANCE     1.4
-#define THIN       2.5  /* more of it, where batches are thinned below their k */
+#define THIN       2.5 /* more of it, where batches are thinned below their k */
 #define LENGTH     1.15 /* of rows, where their number is fixed */
 
 /* A straight line y = at + slope x, and how far points are from it. */

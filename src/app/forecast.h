@@ -21,11 +21,11 @@ enum { BAL_TRIALS_MOST = 20 };
 
 /** What the sample told; the same on every rank. */
 typedef struct bal_pilot {
-    bal_size n;    ///< rows of the sample, over all ranks
-    int p;         ///< dimensions of Z
-    float *z;      ///< [n, p], in the order of the file
-    int32_t *code; ///< [n], batch of each, as in the labels
-    bool whole;    ///< the sample is the file, in the run's own space
+    bal_size n;       ///< rows of the sample, over all ranks
+    int p;            ///< dimensions of Z
+    float *z;         ///< [n, p], in the order of the file
+    int32_t *code;    ///< [n], batch of each, as in the labels
+    bool whole;       ///< the sample is the file, in the run's own space
     bal_size batches; ///< that occur in it
     double share;     ///< of their points that it has
     bool by_batch;    ///< trials differ in their batches, not in the points of

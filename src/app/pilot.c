@@ -1,40 +1,32 @@
 /* The pilot: space and sampler on a sample of the file.
  *
  * How many landmarks a run draws depends on how the points lie, which no shape
- * tells; so the sampler itself is tried on part of them. The sample is runs of
- * consecutive rows spread evenly over the file, so that a compressed file is
- * decompressed in few places and one sorted by batch shows all of its batches;
- * which rows it has does not depend on the number of ranks. All ranks read it
- * and build the distance space together; rank 0 then runs the sampler on
- * eighths, quarters, halves and all of it, as far as a budget of work reaches.
+ * tells; so the sampler itself is tried on part of them (pilot_rows.c says on
+ * which).  All ranks read the sample and build the distance space together;
+ * rank 0 then runs the sampler on ever larger parts of it, as far as a budget of
+ * work reaches.
  *
- * A file of no more rows than the sample has is the sample, and the trial is
- * the run.
+ * How long a row is hangs on k against the points of a batch.  Where the sample
+ * has whole batches, or such a part that k times the part is still a number of
+ * neighbours, its trials have more and more batches, and that k.  Else they
+ * have every batch, more and more of its points, and the run's k.
  *
- * Cost: at most ROWS_MOST rows or FLOATS_MOST numbers to read, and WORK_MOST
- * steps of the sampler's inner loop: about half a second. */
-#include <math.h>
-#include <stdlib.h>
+ * Where all profiles are the sample, and the budget reaches, the last trial is
+ * the run's first pass.
+ *
+ * Cost: the sample's, and WORK_MOST steps of the sampler's inner loop: about
+ * half a second. */
 #include <string.h>
 
 #include "balans/base/mem.h"
 #include "balans/base/timer.h"
 #include "balans/par/agree.h"
 #include "balans/par/exchange.h"
-#include "forecast.h"
+#include "pilot_internal.h"
 
 enum {
-    ROWS_MOST = 1 << 16, /* of the sample, over all ranks */
-    FLOATS_MOST = 10 << 20,
     FEATURES_MOST = 1024, /* wider profiles are thinned: eigenvectors cost the
                               cube of their number */
-    RUNS_MOST = 256,      /* of consecutive rows */
-    RUNS_LEAST = 8,
-    BATCHES_LEAST = 8,
-    DECODE_MOST = 64 << 20, /* bytes of rows to decompress ... */
-    READ_MOST = 256 << 20,  /* ... or just to read */
-    STRETCH = 8 << 20,      /* bytes of rows read at one go */
-    GAP = 1 << 16,          /* bytes that are read for nothing */
     TRIAL_MEMORY = 256 << 20, /* work space of a trial, at least */
 };
 
@@ -106,282 +98,8 @@ done:
     return st;
 }
 
-/* ---- which rows ---- */
-
-/* Every so many-th window of `length` consecutive rows, and of these the rows
- * of chosen batches. */
-typedef struct choice {
-    bal_size length;
-    double share; /* of the windows */
-    bool *taken;  /* [batches] */
-} choice;
-
-typedef struct sized {
-    bal_size size, batch;
-} sized;
-
-static int larger_first(const void *a, const void *b)
-{
-    const sized *x = a, *y = b;
-
-    if (x->size != y->size)
-        return x->size > y->size ? -1 : 1;
-    return x->batch < y->batch ? -1 : 1;
-}
-
-/* Takes `count` batches, evenly from the largest to the smallest; fewer, but
- * not below BATCHES_LEAST, if they have more than `most` points.
- * @return by `points` how many they have */
-static bal_status take_batches(const bal_labels *l, bal_size count, double most,
-                               bool *taken, double *points)
-{
-    bal_status st;
-    sized *order = NULL;
-
-    BAL_TRY(bal_alloc(&order, l->count, "the pilot"));
-    for (bal_size b = 0; b < l->count; b++)
-        order[b] = (sized){l->size[b], b};
-    qsort(order, (size_t)l->count, sizeof *order, larger_first);
-    for (;; count -= (count + 15) / 16) {
-        *points = 0;
-        for (bal_size i = 0; i < count; i++)
-            *points += (double)order[i * l->count / count].size;
-        if (*points <= most || count <= BATCHES_LEAST)
-            break;
-    }
-    for (bal_size i = 0; i < count; i++)
-        taken[order[i * l->count / count].batch] = true;
-done:
-    bal_free(&order);
-    return st;
-}
-
-/* Rows that are decompressed together. */
-static bal_size rows_of_chunk(const bal_matrix_info *info)
-{
-    bal_size entries = info->nnz / (info->n > 0 ? info->n : 1) + 1;
-
-    if (!info->chunked || info->filters[0] == '\0')
-        return 1;
-    return info->storage == BAL_DENSE ? info->chunk[0]
-                                      : info->chunk[0] / entries + 1;
-}
-
-/* Whether a band of chunks stays in memory once it is decompressed: up to as
- * many bytes as the reader holds (io/h5ad_matrix). */
-static bool is_cached(const bal_matrix_info *info)
-{
-    return (double)rows_of_chunk(info) * (double)info->d *
-               (double)info->element_bytes <=
-           READ_MOST;
-}
-
-/* Whether rows of a batch lie one by one among those of others.  Collective. */
-static bool is_mixed(const bal_job *j)
-{
-    enum { STRETCHES = 16 };
-    int64_t changes = 0;
-
-    for (bal_size i = 1; i < j->labels->m; i++)
-        changes += j->labels->code[i] != j->labels->code[i - 1];
-    bal_comm_sum_i64(j->comm, &changes, 1);
-    return changes > j->info.n / STRETCHES;
-}
-
-/* What may be taken into the sample. */
-static bal_size rows_most(const bal_matrix_info *info)
-{
-    bal_size rows = FLOATS_MOST / info->d;
-
-    rows = rows < ROWS_MOST ? rows : ROWS_MOST;
-    return rows > 1 ? rows : 1;
-}
-
-static bool fits_whole(const bal_matrix_info *info)
-{
-    bal_size rows = rows_most(info);
-
-    return info->n <= rows + rows / 4;
-}
-
-/* Whole batches where they can be had, else equal parts of as few as represent
- * the file; how far a point's neighbours are hangs on the points of a batch.
- * Where batches are mixed, or chunks taller than they are, all rows of the
- * windows are read, whoever they belong to. */
-static bal_status choose(const bal_job *j, bool mixed, choice *ch)
-{
-    bal_status st = BAL_OK;
-    const bal_matrix_info *info = &j->info;
-    bal_size n = info->n, rows = rows_most(info), batches = j->labels->count;
-    bal_size chunk = rows_of_chunk(info);
-    bool quick = info->storage == BAL_DENSE && info->filters[0] == '\0';
-    bal_size readable = (quick ? READ_MOST : DECODE_MOST) / (4 * info->d);
-    bal_size runs = readable / chunk, count;
-    bal_size least = is_cached(info) ? RUNS_LEAST : 1;
-    double read = 1, points;
-
-    if (fits_whole(info)) {
-        ch->length = n;
-        ch->share = 1;
-        memset(ch->taken, true, (size_t)batches * sizeof *ch->taken);
-        return BAL_OK;
-    }
-    runs = runs < RUNS_MOST ? runs : RUNS_MOST;
-    runs = runs > least ? runs : least;
-    count = (bal_size)((double)rows / (double)n * (double)batches);
-    mixed = mixed || (count > BATCHES_LEAST && count > runs && chunk > 1);
-    if (mixed) {
-        readable = readable > rows ? readable : rows;
-        read = fmin((double)readable / (double)n, 1);
-        count = (bal_size)((double)rows / ((double)n * read) * (double)batches);
-    }
-    count = count > BATCHES_LEAST ? count : BATCHES_LEAST;
-    count = count < batches ? count : batches;
-    BAL_TRY(take_batches(j->labels, count, (double)rows / read, ch->taken,
-                         &points));
-    ch->share = fmin(read, (double)rows / points);
-    ch->length = (bal_size)(ch->share * (double)n / (double)runs);
-    ch->length = mixed ? ch->length : rows / runs;
-    ch->length = ch->length > 1 ? ch->length : 1;
-done:
-    return st;
-}
-
-/* Whether window w is one to read. */
-static bool is_open(const choice *ch, bal_size w)
-{
-    return floor((double)(w + 1) * ch->share + 0.5) >
-           floor((double)w * ch->share + 0.5);
-}
-
-/* The first row to take from `at` on, `end` if there is none. */
-static bal_gidx next_row(const bal_job *j, const choice *ch, bal_gidx at,
-                         bal_gidx end)
-{
-    while (at < end) {
-        bal_size w = at / ch->length;
-        if (!is_open(ch, w))
-            at = (w + 1) * ch->length;
-        else if (ch->taken[j->labels->code[at - j->labels->first]])
-            return at;
-        else
-            at++;
-    }
-    return end;
-}
-
-/* ---- reading ---- */
-
-typedef struct sample {
-    bal_size m, d;
-    float *rows;   /* [m, d] */
-    int32_t *code; /* [m] */
-} sample;
-
-static void sample_finish(sample *s)
-{
-    bal_free(&s->rows);
-    bal_free(&s->code);
-}
-
-/* Rows `at` .. at + count - 1 of the file are in `buffer`; keeps those to
- * take. */
-static void keep_rows(const bal_job *j, const choice *ch, bal_gidx at,
-                      bal_size count, const float *buffer, sample *s)
-{
-    bal_gidx end = at + count, i = next_row(j, ch, at, end);
-
-    for (; i < end; i = next_row(j, ch, i + 1, end)) {
-        memcpy(s->rows + s->m * s->d, buffer + (i - at) * s->d,
-               (size_t)s->d * sizeof *s->rows);
-        s->code[s->m++] = j->labels->code[i - j->labels->first];
-    }
-}
-
-/* Reads over gaps that cost less than another call. */
-static bal_status read_chosen(bal_job *j, const choice *ch, bal_size most,
-                              float *buffer, sample *s)
-{
-    bal_status st = BAL_OK;
-    bal_gidx end = j->labels->first + j->labels->m;
-    bal_size gap = GAP / (4 * j->info.d) + rows_of_chunk(&j->info);
-    bal_gidx at = next_row(j, ch, j->labels->first, end);
-
-    while (at < end) {
-        bal_gidx last = at, next = next_row(j, ch, at + 1, end);
-        while (next < end && next - last <= gap && next - at < most) {
-            last = next;
-            next = next_row(j, ch, last + 1, end);
-        }
-        BAL_TRY(bal_h5ad_read_rows(j->file, at, last - at + 1, buffer));
-        keep_rows(j, ch, at, last - at + 1, buffer, s);
-        at = next;
-    }
-done:
-    return st;
-}
-
-static bal_status sample_read(bal_job *j, const choice *ch, sample *s)
-{
-    bal_status st;
-    bal_gidx at = j->labels->first, end = at + j->labels->m;
-    bal_size d = j->info.d, m = 0;
-    bal_size most =
-        (is_cached(&j->info) ? STRETCH : DECODE_MOST) / (4 * d) + 1;
-    float *buffer = NULL;
-
-    for (at = next_row(j, ch, at, end); at < end;
-         at = next_row(j, ch, at + 1, end))
-        m++;
-    s->d = d;
-    BAL_TRY(bal_alloc(&s->rows, m * d, "the pilot"));
-    BAL_TRY(bal_alloc(&s->code, m, "the pilot"));
-    BAL_TRY(bal_alloc(&buffer, most * d, "the pilot"));
-    BAL_TRY(read_chosen(j, ch, most, buffer, s));
-done:
-    bal_free(&buffer);
-    return st;
-}
-
-/* Seconds a band takes, read for the first time. */
-static bal_status read_stretch(bal_job *j, bal_pilot *p)
-{
-    bal_status st;
-    bal_size m = STRETCH / (4 * j->info.d) + 1;
-    float *rows = NULL;
-
-    m = m < j->labels->m ? m : j->labels->m;
-    BAL_TRY(bal_alloc(&rows, m * j->info.d, "the pilot"));
-    bal_gidx at = j->labels->first + (j->labels->m - m) / 2;
-    double start = bal_now();
-    BAL_TRY(bal_h5ad_read_rows(j->file, at, m, rows));
-    if (m > 0)
-        p->read_band = (bal_now() - start) /
-                       (double)((at + m - 1) / p->band - at / p->band + 1);
-done:
-    bal_free(&rows);
-    return st;
-}
-
-/* The sample; where bands are too tall to be read twice, it is what is timed. */
-static bal_status read_and_time(bal_job *j, const choice *ch, bal_pilot *p,
-                                sample *s)
-{
-    bal_status st = BAL_OK;
-
-    if (p->cached)
-        BAL_TRY(read_stretch(j, p));
-    double start = bal_now();
-    BAL_TRY(sample_read(j, ch, s));
-    if (!p->cached && s->m > 0)
-        p->read_band = (bal_now() - start) /
-                       ceil((double)ch->length / (double)p->band);
-done:
-    return st;
-}
-
 /* Keeps FEATURES_MOST features of each row, evenly spread. */
-static void thin_features(sample *s)
+static void thin_features(bal_pilot_rows *s)
 {
     bal_size d = s->d, less = FEATURES_MOST;
 
@@ -397,13 +115,13 @@ static void thin_features(sample *s)
 
 /* Builds the space of every `stride`-th row; `z` may be NULL.
  * @return by `seconds` what it took */
-static bal_verdict build(bal_job *j, const sample *s, bal_size stride, set *x,
-                         bal_space **space, double *seconds)
+static bal_verdict build(bal_job *j, const bal_pilot_rows *s, bal_size stride,
+                         set *x, bal_space **space, double *seconds)
 {
     bal_verdict st;
     bal_space_params par = bal_job_space_params(j);
     bal_size m = (s->m + stride - 1) / stride;
-    sample less = {.m = m, .d = s->d};
+    bal_pilot_rows less = {.m = m, .d = s->d};
     bal_status mine = bal_alloc(&less.rows, m * s->d, "the pilot");
 
     if (!bal_failed(mine))
@@ -421,14 +139,14 @@ static bal_verdict build(bal_job *j, const sample *s, bal_size stride, set *x,
     BAL_TRY(bal_space_create(j->comm, x->x, &par, space));
     *seconds = bal_now() - start;
 done:
-    sample_finish(&less);
+    bal_pilot_rows_finish(&less);
     return st;
 }
 
 /* How the time of the space grows: that of a quarter of the sample against that
  * of all of it. Thinned features make the parts of the covariance and of the
  * eigenvectors smaller by their square and cube. */
-static bal_verdict time_space(bal_job *j, const sample *s, double all,
+static bal_verdict time_space(bal_job *j, const bal_pilot_rows *s, double all,
                               bal_pilot *p)
 {
     bal_verdict st;
@@ -478,8 +196,8 @@ done:
     return st;
 }
 
-static bal_verdict share_space(bal_job *j, const sample *s, const set *x,
-                               bal_space *space, bal_pilot *p)
+static bal_verdict share_space(bal_job *j, const bal_pilot_rows *s,
+                               const set *x, bal_space *space, bal_pilot *p)
 {
     bal_verdict st;
     bal_shard *z = NULL;
@@ -533,7 +251,7 @@ static void choose_axis(const bal_job *j, bal_pilot *p)
     double part = (double)k * p->share;
     double depth = (double)p->n / (double)p->batches;
 
-    p->by_batch = p->batches >= BATCHES_LEAST &&
+    p->by_batch = p->batches >= BAL_BATCHES_LEAST &&
                   (k == 0 || p->share > 0.99 || part >= K_LEAST);
     p->k = p->by_batch ? (bal_size)(part + 0.5) : k;
     p->stretch = p->by_batch && p->k > 0 ? part / (double)p->k : 1;
@@ -547,7 +265,7 @@ static bool is_in(const bal_pilot *p, const bal_size *number, bal_size i,
 }
 
 static bal_status part_create(const bal_pilot *p, const bal_size *number,
-                              bal_size stride, bal_size from, sample *s)
+                              bal_size stride, bal_size from, bal_pilot_rows *s)
 {
     bal_status st;
     bal_size m = 0;
@@ -576,7 +294,7 @@ static bal_verdict try_part(bal_comm *self, const bal_job *j,
     bal_verdict st;
     bal_row_params rows = bal_job_row_params(j);
     bal_sample_params par = bal_job_sample_params(j, 1);
-    sample s = {0};
+    bal_pilot_rows s = {0};
     set x = {0};
     bal_tiles *z = NULL;
     bal_csr *a = NULL;
@@ -598,7 +316,7 @@ done:
     bal_csr_destroy(&a);
     bal_tiles_destroy(&z);
     set_finish(&x);
-    sample_finish(&s);
+    bal_pilot_rows_finish(&s);
     return st;
 }
 
@@ -624,8 +342,7 @@ static bal_verdict try_parts(bal_comm *self, const bal_job *j, bal_pilot *p)
     double left = WORK_MOST;
     bal_size *number = NULL, stride = p->n > FEW ? 32 : 1;
 
-    BAL_TRY(
-        bal_agree(self, bal_alloc(&number, j->labels->count, "the pilot")));
+    BAL_TRY(bal_agree(self, bal_alloc(&number, j->labels->count, "the pilot")));
     look_at_batches(j, number, p);
     choose_axis(j, p);
     while (stride > (p->by_batch ? (p->batches + 1) / 2 : 8))
@@ -637,8 +354,8 @@ static bal_verdict try_parts(bal_comm *self, const bal_job *j, bal_pilot *p)
         for (bal_size k = 0; k < PARTS && k < stride; k++) {
             if (k > 0 && work > 0.02 * WORK_MOST)
                 break;
-            BAL_TRY(try_part(self, j, p, number, stride, k,
-                             &p->trial[p->trials]));
+            BAL_TRY(
+                try_part(self, j, p, number, stride, k, &p->trial[p->trials]));
             p->trials++;
             left -= work;
         }
@@ -674,25 +391,15 @@ done:
 bal_verdict bal_pilot_run(bal_job *j, bal_pilot *p)
 {
     bal_verdict st;
-    bal_status mine;
-    sample s = {0};
+    bal_pilot_rows s = {0};
     set x = {0};
     bal_space *space = NULL;
-    choice ch = {0};
-    bool mixed = is_mixed(j);
     double seconds = 0;
 
     *p = (bal_pilot){0};
-    mine = bal_alloc(&ch.taken, j->labels->count, "the pilot");
-    if (!bal_failed(mine))
-        mine = choose(j, mixed, &ch);
-    p->band = rows_of_chunk(&j->info);
-    p->cached = is_cached(&j->info);
-    if (!bal_failed(mine))
-        mine = read_and_time(j, &ch, p, &s);
-    BAL_TRY(bal_agree(j->comm, mine));
+    BAL_TRY(bal_pilot_read(j, p, &s));
     thin_features(&s);
-    p->whole = fits_whole(&j->info) && s.d == j->info.d;
+    p->whole = p->whole && s.d == j->info.d;
     double start = bal_now();
     BAL_TRY(build(j, &s, 1, &x, &space, &seconds));
     p->route_row = s.m > 0 ? (bal_now() - start - seconds) / (double)s.m : 0;
@@ -707,13 +414,12 @@ bal_verdict bal_pilot_run(bal_job *j, bal_pilot *p)
     bal_space_destroy(&space);
     set_finish(&x);
     x = (set){0};
-    sample_finish(&s);
+    bal_pilot_rows_finish(&s);
     BAL_TRY(try_all(j, p));
 done:
-    bal_free(&ch.taken);
     bal_space_destroy(&space);
     set_finish(&x);
-    sample_finish(&s);
+    bal_pilot_rows_finish(&s);
     if (bal_failed(st))
         bal_pilot_finish(p);
     return st;

@@ -314,8 +314,8 @@ static bal_verdict time_rows(bal_job *j, const field *f, bal_size points,
     bal_comm_barrier(j->comm);
     double start = bal_now();
     BAL_TRY(bal_sample(j->comm, f->z, &f->route, &rows, &par, a, &report));
-    double scale = steps_of(j, (int)bal_job_dimensions(j)) /
-                   steps_of(j, f->z->p);
+    double scale =
+        steps_of(j, (int)bal_job_dimensions(j)) / steps_of(j, f->z->p);
     s->row_point =
         scale * (bal_now() - start) / (double)report.rows / (double)points;
     *entries = report.entries;
