@@ -227,7 +227,7 @@ static bal_verdict forecast(bal_job *j, int width, double opening,
     }
     leave_out(plan, bal_error_get()->text);
     bal_error_clear();
-    return (bal_verdict){BAL_OK};
+    return bal_agree(j->comm, BAL_OK);
 }
 
 bal_verdict bal_job_plan(bal_job *j, int ranks)

@@ -168,6 +168,6 @@ const bal_command bal_cmd_info = {
              "expect, from a\nsample of the file and a calibration of this "
              "machine; start it with as many\nranks on a host as the run will "
              "have there. The options are those of 'correct' that change "
-             "what a run needs.\n",
+             "what a run\nneeds.\n",
     .run = run,
 };
