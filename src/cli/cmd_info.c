@@ -167,7 +167,7 @@ const bal_command bal_cmd_info = {
     .notes = "With --batch it says how many landmarks and how much time to "
              "expect, from a\nsample of the file and a calibration of this "
              "machine; start it with as many\nranks on a host as the run will "
-             "have there. The options are those of 'correct' that change\n"
+             "have there. The options are those\nof 'correct' that change "
              "what a run needs.\n",
     .run = run,
 };
