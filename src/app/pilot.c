@@ -3,8 +3,8 @@
  * How many landmarks a run draws depends on how the points lie, which no shape
  * tells; so the sampler itself is tried on part of them (pilot_rows.c says on
  * which).  All ranks read the sample and build the distance space together;
- * rank 0 then runs the sampler on ever larger parts of it, as far as a budget of
- * work reaches.
+ * rank 0 then runs the sampler on ever larger parts of it, as far as a budget
+ * of work reaches.
  *
  * How long a row is hangs on k against the points of a batch.  Where the sample
  * has whole batches, or such a part that k times the part is still a number of

@@ -275,7 +275,7 @@ done:
     return st;
 }
 
-/* The sample; where bands are too tall to be read twice, it is what is timed. */
+/* The sample; it is what is timed where bands are too tall to be read twice. */
 static bal_status read_and_time(bal_job *j, const choice *ch, bal_pilot *p,
                                 bal_pilot_rows *s)
 {
