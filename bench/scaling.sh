@@ -3,7 +3,7 @@
 # ranks on this machine: one row of CSV for each run, for bench/scaling.py.
 # usage: bench/scaling.sh OUT.csv [BUILD_FOLDER]
 # CASES (points:features:batches), RANKS, LANDMARKS and REPEATS in the
-# environment change what is run; about three minutes on two cores.
+# environment change what is run; about two minutes on two cores.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=jobs/install.sh
