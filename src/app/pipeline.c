@@ -4,6 +4,7 @@
 #include "balans/app/pipeline.h"
 
 #include "balans/algo/correct.h"
+#include "balans/app/plan.h"
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/base/text.h"
@@ -206,6 +207,8 @@ static bal_verdict run(bal_job *j)
     BAL_TRY(bal_job_open(j));
     if (j->par->dry_run) {
         bal_job_say_input(j);
+        BAL_TRY(bal_plan_matrices(j->comm, j->file));
+        BAL_TRY(bal_h5ad_matrix_open(j->file, j->par->matrix, &j->info));
         BAL_TRY(bal_job_plan(j, j->comm->size));
         goto done;
     }

@@ -1,3 +1,5 @@
+#include "balans/app/plan.h"
+
 #include <stdio.h>
 
 #include "balans/base/text.h"
@@ -101,22 +103,74 @@ void bal_plan_print_batches(const bal_job *j)
     print_list(j, small);
 }
 
+static const char *storage_name(const bal_matrix_info *m)
+{
+    static const char *const name[] = {
+        [BAL_DENSE] = "dense", [BAL_CSR] = "CSR", [BAL_CSC] = "CSC"};
+
+    return name[m->storage];
+}
+
+static const char *chunks_text(const bal_matrix_info *m, char *text,
+                               size_t size)
+{
+    text[0] = '\0';
+    if (m->chunked && m->storage == BAL_DENSE)
+        snprintf(text, size, ", chunks %lld x %lld", (long long)m->chunk[0],
+                 (long long)m->chunk[1]);
+    return text;
+}
+
 static void print_matrix(const bal_job *j)
 {
-    static const char *const storage[] = {
-        [BAL_DENSE] = "dense", [BAL_CSR] = "CSR", [BAL_CSC] = "CSC"};
     const bal_matrix_info *m = &j->info;
-    char bytes[32];
+    char chunks[96], bytes[32];
 
-    printf("matrix           %s of '%s': %lld profiles x %lld features, %s, %s",
+    printf("matrix           %s of '%s': %lld profiles x %lld features, %s, "
+           "%s%s, %s, %s in the file\n",
            m->name, j->par->input, (long long)m->n, (long long)m->d, m->element,
-           storage[m->storage]);
-    if (m->chunked && m->storage == BAL_DENSE)
-        printf(", chunks %lld x %lld", (long long)m->chunk[0],
-               (long long)m->chunk[1]);
-    printf(", %s, %s in the file\n",
+           storage_name(m), chunks_text(m, chunks, sizeof chunks),
            m->filters[0] != '\0' ? m->filters : "not compressed",
            bal_bytes(bytes, sizeof bytes, m->file_bytes));
+}
+
+static void list_matrix(const bal_matrix_info *m)
+{
+    char shape[64], chunks[96], bytes[32];
+
+    snprintf(shape, sizeof shape, "%lld x %lld", (long long)m->n,
+             (long long)m->d);
+    printf("  %-24s %-16s %-8s %s%s, %s, %s", m->name, shape, m->element,
+           storage_name(m), chunks_text(m, chunks, sizeof chunks),
+           m->filters[0] != '\0' ? m->filters : "not compressed",
+           bal_bytes(bytes, sizeof bytes, m->file_bytes));
+    if (m->storage != BAL_DENSE)
+        printf(", %lld entries stored", (long long)m->nnz);
+    putchar('\n');
+}
+
+bal_verdict bal_plan_matrices(bal_comm *c, bal_h5ad *f)
+{
+    bal_verdict st;
+    char **name = NULL;
+    bal_size count = 0;
+    bal_matrix_info info;
+
+    BAL_TRY(bal_h5ad_matrices(f, &name, &count));
+    if (c->rank == 0)
+        printf("matrices\n");
+    for (bal_size i = 0; i < count; i++) {
+        bool usable = !bal_failed(bal_h5ad_matrix_open(f, name[i], &info));
+        if (c->rank == 0 && usable)
+            list_matrix(&info);
+        else if (c->rank == 0)
+            printf("  %-24s not usable: %s\n", name[i], bal_error_get()->text);
+        if (!usable)
+            bal_error_clear();
+    }
+done:
+    bal_h5ad_names_free(&name, count);
+    return st;
 }
 
 static void print_needs(const bal_job *j, const bal_plan *plan)

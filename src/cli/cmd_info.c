@@ -16,51 +16,6 @@ static const bal_operand operands[] = {
     {NULL, 0},
 };
 
-static const char *storage_name(bal_storage s)
-{
-    static const char *const name[] = {
-        [BAL_DENSE] = "dense", [BAL_CSR] = "CSR", [BAL_CSC] = "CSC"};
-
-    return name[s];
-}
-
-static void print_matrix(const bal_matrix_info *m)
-{
-    char shape[64], layout[96] = "", bytes[32];
-
-    snprintf(shape, sizeof shape, "%lld x %lld", (long long)m->n,
-             (long long)m->d);
-    if (m->chunked && m->storage == BAL_DENSE)
-        snprintf(layout, sizeof layout, ", chunks %lld x %lld",
-                 (long long)m->chunk[0], (long long)m->chunk[1]);
-    printf("  %-24s %-16s %-8s %s%s%s%s, %s", m->name, shape, m->element,
-           storage_name(m->storage), layout, m->filters[0] != '\0' ? ", " : "",
-           m->filters, bal_bytes(bytes, sizeof bytes, m->file_bytes));
-    if (m->storage != BAL_DENSE)
-        printf(", %lld entries stored", (long long)m->nnz);
-    putchar('\n');
-}
-
-static bal_verdict show_matrices(bal_comm *c, bal_h5ad *f)
-{
-    bal_verdict st;
-    char **name = NULL;
-    bal_size count = 0;
-    bal_matrix_info info;
-
-    BAL_TRY(bal_h5ad_matrices(f, &name, &count));
-    if (c->rank == 0)
-        printf("\nmatrices\n");
-    for (bal_size i = 0; i < count; i++) {
-        BAL_TRY(bal_h5ad_matrix_open(f, name[i], &info));
-        if (c->rank == 0)
-            print_matrix(&info);
-    }
-done:
-    bal_h5ad_names_free(&name, count);
-    return st;
-}
-
 static void print_column(const char *name, const bal_labels *l)
 {
     bal_size least = l->size[0], most = l->size[0];
@@ -115,9 +70,10 @@ static bal_verdict show(bal_comm *c, const char *path)
 
     BAL_TRY(bal_h5ad_open(c, path, &f));
     if (c->rank == 0)
-        printf("%s: %lld observations, %s\n", path, (long long)bal_h5ad_rows(f),
+        printf("%s: %lld observations, %s\n\n", path,
+               (long long)bal_h5ad_rows(f),
                bal_bytes(bytes, sizeof bytes, bal_h5ad_file_bytes(f)));
-    BAL_TRY(show_matrices(c, f));
+    BAL_TRY(bal_plan_matrices(c, f));
     BAL_TRY(show_columns(c, f));
 done:
     bal_h5ad_close(&f);

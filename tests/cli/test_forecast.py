@@ -145,6 +145,25 @@ def check_batches(folder):
             everything)
 
 
+def check_matrices(folder):
+    """Every matrix is named with its form, and one that cannot be used."""
+    source = folder / "layers.h5ad"
+    simulate(source, 600, "--dims", "6", "--batches", "3")
+    with h5py.File(source, "r+") as file:
+        file.create_dataset("layers/raw", data=np.ones((600, 4), "i4"),
+                            chunks=(100, 4), compression="gzip")
+        file.create_dataset("layers/solid", data=np.ones((600, 2, 2)))
+    for text in (dry(source), dry(source, ranks=3), dry(
+            source, "--matrix", "layers/raw", "--pca", "0"),
+                 t.works("info", source).stdout):
+        t.check(re.search(r"^  X +600 x 6 +float32 +dense, not compressed",
+                          text, re.M), text)
+        t.check(re.search(r"^  layers/raw +600 x 4 +int32 +dense, "
+                          r"chunks 100 x 4, gzip", text, re.M), text)
+        t.check("layers/solid" not in text
+                or re.search(r"^  layers/solid +not usable: ", text, re.M), text)
+
+
 def check_info(source):
     """Without a batch column: what does not hang on it."""
     text = t.works("info", source).stdout
@@ -274,6 +293,7 @@ with tempfile.TemporaryDirectory() as name:
     check_range(large, "--neighbors", "0.2%")
     check_limits(large)
     check_batches(folder)
+    check_matrices(folder)
     check_refusals(source, large)
     check_info(large)
 t.end()

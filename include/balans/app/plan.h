@@ -4,6 +4,7 @@
 
 #include "balans/app/options.h"
 #include "balans/app/params.h"
+#include "balans/io/h5ad.h"
 #include "balans/par/comm.h"
 
 /** A question about a run. */
@@ -22,10 +23,19 @@ extern const bal_option bal_query_table[];
  * written.
  *
  * Collective.  Same on every rank: q, complete and checked.
- * Fails as opening the file does.  What keeps the sample from being taken is
- * printed, not a failure.
+ * Fails as opening the file does, and where the sample shows that a run would
+ * fail on the input.  What else keeps the sample from being taken is printed.
  * Cost: a second or two, for a file of any size.
  */
 bal_verdict bal_plan_file(bal_comm *c, const bal_query *q);
+
+/**
+ * Prints shape, type, storage and compression of every matrix of a file, on
+ * rank 0's stdout.  A matrix that cannot be used is named with the reason.
+ *
+ * Collective.  Another matrix of `f` may be open afterwards.
+ * Fails where the file cannot be read.  Cost: independent of the entries.
+ */
+bal_verdict bal_plan_matrices(bal_comm *c, bal_h5ad *f);
 
 #endif
