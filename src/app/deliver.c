@@ -96,7 +96,7 @@ static bal_verdict write_rows(bal_job *j, bal_h5ad_out *out, bal_size first,
 {
     bal_verdict st;
     bal_csr_run run = {0};
-    bal_size mine = first + bal_slab_first(count, j->comm->rank, j->comm->size);
+    bal_size mine = first + bal_share_first(count, j->comm->rank, j->comm->size);
 
     BAL_TRY(bal_csr_collect(j->comm, j->a, j->route, first, count, &run));
     for (bal_size i = first; i < mine; i++)

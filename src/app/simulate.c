@@ -191,8 +191,8 @@ static void lay_out(job *j)
     int size = j->comm->size, rank = j->comm->rank;
     bal_size most = n / size + 1;
 
-    j->first = bal_slab_first(n, rank, size);
-    j->m = bal_slab_first(n, rank + 1, size) - j->first;
+    j->first = bal_share_first(n, rank, size);
+    j->m = bal_share_first(n, rank + 1, size) - j->first;
     j->panel = row < PANEL ? PANEL / row : 1;
     if (j->panel > most)
         j->panel = most;

@@ -161,9 +161,9 @@ static bal_status pack(const bal_csr *a, const bal_route *route,
         entries += a->row[i].count;
     BAL_TRY(bal_alloc(out, entries, "collecting affinities"));
     for (int r = 0; r < size; r++) {
-        bal_size end = first + bal_slab_first(count, r + 1, size);
+        bal_size end = first + bal_share_first(count, r + 1, size);
         bal_size before = at;
-        for (bal_size i = first + bal_slab_first(count, r, size); i < end; i++)
+        for (bal_size i = first + bal_share_first(count, r, size); i < end; i++)
             for (bal_size e = 0; e < a->row[i].count; e++)
                 (*out)[at++] = (item){
                     .column = route->row[a->row[i].index[e]],
@@ -203,8 +203,8 @@ bal_verdict bal_csr_collect(bal_comm *c, const bal_csr *a,
     bal_size *to = NULL, *from = NULL, entries = 0;
 
     *run = (bal_csr_run){
-        .rows = bal_slab_first(count, c->rank + 1, c->size) -
-                bal_slab_first(count, c->rank, c->size),
+        .rows = bal_share_first(count, c->rank + 1, c->size) -
+                bal_share_first(count, c->rank, c->size),
     };
     BAL_TRY(bal_agree(
         c, pack(a, route, first, count, c->size, &send, &to, &from)));

@@ -181,8 +181,8 @@ static float entry_by_row(const bal_gidx *pos, bal_size i, bal_gidx row)
 static int check_run(const bal_csr_run *run, bal_size first, bal_size count)
 {
     bal_gidx *pos = calloc((size_t)data->n, sizeof *pos);
-    bal_size begin = first + bal_slab_first(count, c.rank, c.size);
-    bal_size end = first + bal_slab_first(count, c.rank + 1, c.size), e = 0;
+    bal_size begin = first + bal_share_first(count, c.rank, c.size);
+    bal_size end = first + bal_share_first(count, c.rank + 1, c.size), e = 0;
     int wrong = run->rows != end - begin;
 
     for (bal_gidx j = 0; j < data->n; j++)
