@@ -439,7 +439,7 @@ done:
     return st;
 }
 
-bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_route *route,
+bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_order *order,
                        const bal_row_params *rows,
                        const bal_sample_params *par, bal_csr **a,
                        bal_sample_report *report)
@@ -450,7 +450,7 @@ bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_route *route,
     bal_sampler s = {
         .comm = c,
         .layout = z->layout,
-        .route = route,
+        .order = order,
         .par = par,
         .report = report,
         .width = 1,

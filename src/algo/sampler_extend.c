@@ -45,7 +45,7 @@ static bal_status line_up(const bal_sampler *s, queue *line)
     if (bal_failed(st))
         return st;
     for (bal_lidx j = 0; j < s->layout->m; j++) {
-        bal_gidx row = s->route->row[j];
+        bal_gidx row = s->order->row[j];
         if (bal_bits_has(&s->covered, j))
             continue;
         line->at[line->count++] = (bal_ticket){

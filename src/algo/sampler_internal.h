@@ -10,7 +10,7 @@
 typedef struct bal_sampler {
     bal_comm *comm;
     const bal_layout *layout;
-    const bal_route *route;
+    const bal_order *order;
     const bal_sample_params *par;
     bal_rows *rows;      ///< work space for w_most landmarks
     int w_most;          ///< blocks in flight at most, the same on every rank

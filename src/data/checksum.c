@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "balans/base/watch.h"
+#include "balans/par/agree.h"
 
 enum { CHAINS = 4 }; /* of 64 bits: two numbers each */
 
@@ -48,30 +49,29 @@ static uint64_t sum(bal_comm *c, int64_t half[2])
     return ((uint64_t)half[1] << 32) + (uint64_t)half[0];
 }
 
-uint64_t bal_checksum_rows(bal_comm *c, const bal_route *route,
-                           const bal_shard *s)
+bal_verdict bal_checksum_rows(bal_comm *c, bal_blocks *x, uint64_t *out)
 {
     int64_t half[2] = {0, 0};
+    bal_sweep s = bal_sweep_begin(x);
 
-    for (bal_lidx i = 0; i < s->m; i++) {
-        if (i % BAL_TILE == 0)
-            bal_alive();
-        add(mix_row(mix((uint64_t)s->d, (uint64_t)route->row[i]),
-                    s->at + i * s->d, s->d),
-            half);
-    }
-    return sum(c, half);
+    while (bal_sweep_next(&s))
+        for (bal_size i = x->start[s.from]; i < x->start[s.to]; i++) {
+            if (i % BAL_TILE == 0)
+                bal_alive();
+            add(mix_row(mix((uint64_t)x->d, (uint64_t)(x->first + i)),
+                        s.rows + (i - x->start[s.from]) * x->d, x->d),
+                half);
+        }
+    *out = sum(c, half);
+    return bal_agree(c, s.status);
 }
 
-uint64_t bal_checksum_batches(bal_comm *c, const bal_route *route)
+uint64_t bal_checksum_batches(bal_comm *c, const bal_labels *labels)
 {
-    const bal_layout *l = route->layout;
     int64_t half[2] = {0, 0};
 
-    for (bal_size t = 0; t < l->tiles; t++)
-        for (int i = 0; i < l->tile[t].m; i++)
-            add(mix((uint64_t)route->row[l->tile[t].first + i],
-                    (uint64_t)l->tile[t].batch),
-                half);
+    for (bal_size i = 0; i < labels->m; i++)
+        add(mix((uint64_t)(labels->first + i), (uint64_t)labels->code[i]),
+            half);
     return sum(c, half);
 }

@@ -31,12 +31,11 @@ typedef struct table {
     bal_size (*affinity_within)(float *, bal_size, float);
     int (*affinity_keep)(const float *, const uint64_t *, int, float, bal_lidx,
                          float *, bal_lidx *);
-    void (*spmm_sum)(const float *, bal_size, const bal_lidx *, const float *,
-                     bal_size, bal_size, double *);
-    void (*spmm_spread)(const double *, double, const bal_lidx *, const float *,
-                        bal_size, bal_lidx, bal_size, double *);
-    void (*fixed_flush)(const double *, double, bal_size, double *, int64_t *,
-                        int64_t *);
+    void (*spmm_sum)(const float *, bal_size, const uint16_t *, const float *,
+                     bal_size, int, const double *, double, int64_t *,
+                     int64_t *);
+    void (*spmm_gather)(const double *, bal_size, const uint32_t *,
+                        const double *, bal_size, int, double *);
 } table;
 
 // clang-format off
@@ -46,7 +45,7 @@ typedef struct table {
      bal_candidates_##isa, bal_kth_smallest_##isa,                             \
      bal_exp_neg_##isa, bal_affinity_##isa, bal_affinity_bin_##isa,            \
      bal_affinity_within_##isa, bal_affinity_keep_##isa, bal_spmm_sum_##isa,   \
-     bal_spmm_spread_##isa, bal_fixed_flush_##isa}
+     bal_spmm_gather_##isa}
 // clang-format on
 
 static const table tables[] = {
@@ -189,23 +188,17 @@ int bal_affinity_keep(const float *value, const uint64_t *mask, int count,
                                     out_value, out_index);
 }
 
-void bal_spmm_sum(const float *x, bal_size ld, const bal_lidx *index,
-                  const float *value, bal_size entries, bal_size count,
-                  double *partial)
+void bal_spmm_sum(const float *x, bal_size ld, const uint16_t *row,
+                  const float *value, bal_size entries, int vectors,
+                  const double *up_hi, double up_lo, int64_t *hi, int64_t *lo)
 {
-    kernels()->spmm_sum(x, ld, index, value, entries, count, partial);
+    kernels()->spmm_sum(x, ld, row, value, entries, vectors, up_hi, up_lo, hi,
+                        lo);
 }
 
-void bal_spmm_spread(const double *what, double weight, const bal_lidx *index,
-                     const float *value, bal_size entries, bal_lidx first,
-                     bal_size count, double *point)
+void bal_spmm_gather(const double *rows, bal_size ld, const uint32_t *index,
+                     const double *weight, bal_size entries, int vectors,
+                     double *sum)
 {
-    kernels()->spmm_spread(what, weight, index, value, entries, first, count,
-                           point);
-}
-
-void bal_fixed_flush(const double *up_hi, double up_lo, bal_size width,
-                     double *partial, int64_t *hi, int64_t *lo)
-{
-    kernels()->fixed_flush(up_hi, up_lo, width, partial, hi, lo);
+    kernels()->spmm_gather(rows, ld, index, weight, entries, vectors, sum);
 }

@@ -41,17 +41,13 @@
     int bal_affinity_keep_##isa(const float *value, const uint64_t *mask,      \
                                 int count, float threshold, bal_lidx base,     \
                                 float *out_value, bal_lidx *out_index);        \
-    void bal_spmm_sum_##isa(const float *x, bal_size ld,                       \
-                            const bal_lidx *index, const float *value,         \
-                            bal_size entries, bal_size count,                  \
-                            double *restrict partial);                         \
-    void bal_spmm_spread_##isa(                                                \
-        const double *restrict what, double weight, const bal_lidx *index,     \
-        const float *value, bal_size entries, bal_lidx first, bal_size count,  \
-        double *restrict point);                                               \
-    void bal_fixed_flush_##isa(                                                \
-        const double *restrict up_hi, double up_lo, bal_size width,            \
-        double *restrict partial, int64_t *restrict hi, int64_t *restrict lo)
+    void bal_spmm_sum_##isa(                                                   \
+        const float *x, bal_size ld, const uint16_t *row, const float *value,  \
+        bal_size entries, int vectors, const double *up_hi, double up_lo,      \
+        int64_t *hi, int64_t *lo);                                             \
+    void bal_spmm_gather_##isa(const double *table, bal_size ld,               \
+                               const uint32_t *index, const double *weight,    \
+                               bal_size entries, int vectors, double *sum)
 // clang-format on
 
 BAL_DECLARE_KERNELS(generic);

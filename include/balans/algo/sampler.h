@@ -26,7 +26,7 @@
 #include "balans/algo/row.h"
 #include "balans/base/status.h"
 #include "balans/data/csr.h"
-#include "balans/data/shard.h"
+#include "balans/data/route.h"
 #include "balans/data/tiles.h"
 #include "balans/par/comm.h"
 
@@ -107,13 +107,13 @@ void bal_sample_report_finish(bal_sample_report *r);
  *
  * Collective.  Same on every rank: the parameters but for memory.
  * @param[in]  z       the distance space, borrowed
- * @param[in]  route   for the input rows of the points, borrowed
+ * @param[in]  order   for the input rows of the points, borrowed
  * @param[out] a       rows in canonical order, owned by the caller
  * @param[out] report  finished by the caller
  * Fails with BAL_ENOMEM; with BAL_EUSAGE when `memory` does not suffice for one
  * landmark; with what the hook fails with.
  */
-bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_route *route,
+bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_order *order,
                        const bal_row_params *rows,
                        const bal_sample_params *par, bal_csr **a,
                        bal_sample_report *report);
