@@ -308,19 +308,10 @@ done:
 
 static bal_verdict write_json(bal_panel *v)
 {
-    bal_verdict st;
-    bal_record *r = v->comm->rank == 0 ? bal_evaluation_record(v) : NULL;
-    bal_status mine = BAL_OK;
+    json_t *r = v->comm->rank == 0 ? bal_evaluation_report(v) : NULL;
+    bal_verdict st = bal_report_write(v->comm, v->par->json, r);
 
-    if (v->comm->rank == 0 && (r == NULL || bal_failed(bal_record_status(r))))
-        mine = BAL_FAIL(BAL_ENOMEM,
-                        "cannot write the scores to '%s': out of "
-                        "memory",
-                        v->par->json);
-    BAL_TRY(bal_agree(v->comm, mine));
-    BAL_TRY(bal_report_write(v->comm, v->par->json, r));
-done:
-    bal_record_destroy(&r);
+    json_decref(r);
     return st;
 }
 

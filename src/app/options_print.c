@@ -11,6 +11,7 @@
 
 #include "balans/algo/row.h"
 #include "balans/base/text.h"
+#include "balans/io/report.h"
 
 static const void *member(const bal_option *o, const void *object)
 {
@@ -325,32 +326,33 @@ void bal_options_help(const bal_option *table, FILE *stream)
 
 /* ---- provenance ---- */
 
-static void record_one(const bal_option *o, const void *object, bal_record *r)
+static json_t *value_of(const bal_option *o, const void *object)
 {
     char buf[128];
     const void *v = member(o, object);
     bool is_int = o->kind == BAL_OPTION_INT;
 
     if (o->kind == BAL_OPTION_SEED && *(const uint64_t *)v <= INT64_MAX)
-        bal_record_int(r, o->name, (int64_t) * (const uint64_t *)v);
-    else if (is_int && (!o->automatic || *(const int64_t *)v != 0))
-        bal_record_int(r, o->name, *(const int64_t *)v);
-    else if (o->kind == BAL_OPTION_REAL)
-        bal_record_real(r, o->name, *(const double *)v);
-    else if (o->kind == BAL_OPTION_FLAG)
-        bal_record_flag(r, o->name, *(const bool *)v);
-    else if (o->kind == BAL_OPTION_TEXT)
-        bal_record_text(r, o->name, text_of(o, object));
-    else
-        bal_record_text(r, o->name,
-                        bal_option_value(o, object, buf, sizeof buf));
+        return json_integer((json_int_t) * (const uint64_t *)v);
+    if (is_int && (!o->automatic || *(const int64_t *)v != 0))
+        return json_integer(*(const int64_t *)v);
+    if (o->kind == BAL_OPTION_REAL)
+        return bal_report_real(*(const double *)v);
+    if (o->kind == BAL_OPTION_FLAG)
+        return json_boolean(*(const bool *)v);
+    if (o->kind == BAL_OPTION_TEXT)
+        return bal_report_text(text_of(o, object));
+    return json_string(bal_option_value(o, object, buf, sizeof buf));
 }
 
-void bal_options_record(const bal_option *table, const void *object,
-                        bal_record *r)
+json_t *bal_options_report(const bal_option *table, const void *object)
 {
+    json_t *r = json_object();
+    bool all = r != NULL;
+
     for (const bal_option *o = table; o->name != NULL; o++)
         if (o->result &&
             !(o->kind == BAL_OPTION_TEXT && text_of(o, object) == NULL))
-            record_one(o, object, r);
+            all = bal_report_add(r, o->name, value_of(o, object)) && all;
+    return bal_report_whole(r, all);
 }

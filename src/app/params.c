@@ -225,11 +225,6 @@ bal_status bal_params_check(const bal_params *p)
     return bal_params_check_rules(p);
 }
 
-void bal_params_record(const bal_params *p, bal_record *r)
-{
-    bal_options_record(bal_params_table, p, r);
-}
-
 /* OMP_NUM_THREADS may be a list for nested regions; the first number counts. */
 static int threads_of_environment(void)
 {

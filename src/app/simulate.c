@@ -9,6 +9,7 @@
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/io/h5ad_out.h"
+#include "balans/io/report.h"
 #include "balans/par/agree.h"
 #include "balans/par/layout.h"
 #include "mixture.h"
@@ -227,18 +228,14 @@ static void finish(job *j)
     free_column(&j->label);
 }
 
-static bal_record *provenance(const bal_simulation *s)
+static json_t *provenance(const bal_simulation *s)
 {
-    bal_record *r = bal_record_create();
-
-    bal_record_text(r, "version", bal_version());
-    bal_record_text(r, "commit", bal_commit());
-    bal_options_record(bal_simulation_table, s,
-                       bal_record_node(r, "simulation"));
-    return r;
+    return json_pack("{s:s, s:s, s:o}", "version", bal_version(), "commit",
+                     bal_commit(), "simulation",
+                     bal_options_report(bal_simulation_table, s));
 }
 
-static bal_verdict create(job *j, const bal_record *uns)
+static bal_verdict create(job *j, json_t *uns)
 {
     const bal_simulation *s = j->par;
     const bal_array array[] = {
@@ -308,20 +305,20 @@ bal_verdict bal_simulate_file(bal_comm *c, const bal_simulation *s)
 {
     bal_verdict st;
     job j = {.comm = c, .par = s};
-    bal_record *uns = NULL;
+    json_t *uns = NULL;
 
     bal_comm_enter(c, BAL_PHASE_WRITE);
     lay_out(&j);
     BAL_TRY(bal_h5ad_out_check(c, s->output, NULL, s->force));
     BAL_TRY(bal_agree(c, prepare(&j)));
     uns = provenance(s);
-    BAL_TRY(bal_agree(c, uns != NULL ? bal_record_status(uns) : BAL_ENOMEM));
+    BAL_TRY(bal_agree(c, bal_report_status(uns)));
     BAL_TRY(create(&j, uns));
     BAL_TRY(write_all(&j));
     BAL_TRY(bal_h5ad_out_finish(&j.out, NULL));
 done:
     bal_h5ad_out_discard(&j.out);
-    bal_record_destroy(&uns);
+    json_decref(uns);
     finish(&j);
     return st;
 }

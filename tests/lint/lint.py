@@ -21,7 +21,7 @@ DOORS = {
     "igraph/igraph.h": {"metric"},
     "hdf5.h": {"io"},
     "yaml.h": {"io"},
-    "jansson.h": {"io"},
+    "jansson.h": {"io", "app"},
 }
 PRAGMA_DOORS = {"kernel", "algo", "metric"}
 FILE_MOST, FUNCTION_MOST, LINE_MOST = 500, 60, 80

@@ -11,11 +11,11 @@
 #ifndef BAL_APP_OPTIONS_H
 #define BAL_APP_OPTIONS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
-#include "balans/base/record.h"
 #include "balans/base/status.h"
 #include "balans/io/config.h"
 
@@ -92,8 +92,8 @@ void bal_options_print(const bal_option *table, const void *object,
 /** Writes the lines of --help. */
 void bal_options_help(const bal_option *table, FILE *stream);
 
-/** Adds the values the output depends on, under the options' names. */
-void bal_options_record(const bal_option *table, const void *object,
-                        bal_record *r);
+/** The values the output depends on, under the options' names; NULL if memory
+ *  ran out. */
+json_t *bal_options_report(const bal_option *table, const void *object);
 
 #endif

@@ -17,7 +17,6 @@
 #include "balans/algo/sampler.h"
 #include "balans/algo/space.h"
 #include "balans/app/options.h"
-#include "balans/base/record.h"
 #include "balans/base/status.h"
 #include "balans/base/types.h"
 
@@ -70,9 +69,6 @@ bal_status bal_params_check_rules(const bal_params *p);
 /** The same, and that nothing required is missing.  Local.  Fails with
  *  BAL_EUSAGE. */
 bal_status bal_params_check(const bal_params *p);
-
-/** Adds all parameters that determine the output, under their names.  Local. */
-void bal_params_record(const bal_params *p, bal_record *r);
 
 /** OpenMP threads per rank, at least 1; bytes of work space per rank.  Local.
  *  `auto` is resolved here. */

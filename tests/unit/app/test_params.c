@@ -135,20 +135,25 @@ END_TEST
 START_TEST(records_what_the_output_depends_on)
 {
     bal_params p;
-    bal_record *r = bal_record_create();
+    json_error_t error;
+    const char *batch, *neighbors;
+    int pca;
+    double clip;
 
     all_assert(bal_params_default(&p) == BAL_OK);
     all_assert(set(&p, "batch", "plate") == BAL_OK);
     all_assert(set(&p, "neighbors", "0.1%") == BAL_OK);
-    bal_params_record(&p, r);
-    all_assert(strcmp(bal_record_find(r, "batch")->text, "plate") == 0);
-    all_assert(strcmp(bal_record_find(r, "neighbors")->text, "0.1%") == 0);
-    all_assert(bal_record_find(r, "pca")->integer == 50);
-    all_assert(bal_record_find(r, "clip")->real == 10);
-    all_assert(bal_record_find(r, "threads") == NULL);
-    all_assert(bal_record_find(r, "memory-per-rank") == NULL);
-    all_assert(bal_record_find(r, "force") == NULL);
-    bal_record_destroy(&r);
+    json_t *r = bal_options_report(bal_params_table, &p);
+    all_assert_msg(json_unpack_ex(r, &error, 0, "{s:s, s:s, s:i, s:f}", "batch",
+                                  &batch, "neighbors", &neighbors, "pca", &pca,
+                                  "clip", &clip) == 0,
+                   "%s", error.text);
+    all_assert(strcmp(batch, "plate") == 0 && strcmp(neighbors, "0.1%") == 0);
+    all_assert(pca == 50 && clip == 10);
+    all_assert(json_object_get(r, "threads") == NULL);
+    all_assert(json_object_get(r, "memory-per-rank") == NULL);
+    all_assert(json_object_get(r, "force") == NULL);
+    json_decref(r);
     bal_params_destroy(&p);
 }
 END_TEST
