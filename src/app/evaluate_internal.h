@@ -10,7 +10,7 @@
 
 typedef struct bal_panel {
     bal_comm *comm;
-    const bal_evaluation *par;
+    const bal_params *par;
     int threads;
     bal_h5ad *file;
     bal_labels *batch, *label;

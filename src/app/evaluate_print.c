@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "balans/app/options.h"
 #include "balans/app/version.h"
 #include "balans/io/report.h"
 #include "balans/metric/retrieval.h"
@@ -202,7 +203,7 @@ json_t *bal_evaluation_report(const bal_panel *v)
         "{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:o}", "version",
         bal_version(), "commit", bal_commit(), "file",
         bal_report_text(v->par->input), "parameters",
-        bal_options_report(bal_evaluation_table, v->par), "points",
+        bal_options_report(BAL_FOR_EVALUATE, v->par), "points",
         (json_int_t)v->points, "controls", (json_int_t)v->controls, "batches",
         (json_int_t)v->batch->count, "labels",
         (json_int_t)(v->label->count - (v->control >= 0)), "matrices",

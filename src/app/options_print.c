@@ -1,5 +1,5 @@
 #define _POSIX_C_SOURCE 200809L
-/* What a table of options says: allowed values, YAML, --help, provenance. */
+/* What the table of options says: allowed values, YAML, --help, provenance. */
 #include "balans/app/options.h"
 
 #include <ctype.h>
@@ -13,9 +13,9 @@
 #include "balans/base/text.h"
 #include "balans/io/report.h"
 
-static const void *member(const bal_option *o, const void *object)
+static const void *member(const bal_option *o, const bal_params *p)
 {
-    return (const char *)object + o->at;
+    return (const char *)p + o->at;
 }
 
 /* ---- allowed values ---- */
@@ -171,25 +171,25 @@ static void write_number(const bal_option *o, const void *v, char *buf,
     }
 }
 
-static const char *text_of(const bal_option *o, const void *object)
+static const char *text_of(const bal_option *o, const bal_params *p)
 {
-    char *const *text = member(o, object);
+    char *const *text = member(o, p);
 
     return *text;
 }
 
-char *bal_option_value(const bal_option *o, const void *object, char *buf,
+char *bal_option_value(const bal_option *o, const bal_params *p, char *buf,
                        size_t size)
 {
     const char *text;
 
     if (o->kind == BAL_OPTION_TEXT) {
-        text = text_of(o, object);
+        text = text_of(o, p);
         snprintf(buf, size, "%s", text != NULL ? text : "null");
-    } else if (o->automatic && *(const int64_t *)member(o, object) == 0) {
+    } else if (o->automatic && *(const int64_t *)member(o, p) == 0) {
         snprintf(buf, size, "auto");
     } else {
-        write_number(o, member(o, object), buf, size);
+        write_number(o, member(o, p), buf, size);
     }
     return buf;
 }
@@ -234,26 +234,26 @@ static int print_text(const char *text, FILE *stream)
     return width;
 }
 
-static int print_value(const bal_option *o, const void *object, FILE *stream)
+static int print_value(const bal_option *o, const bal_params *p, FILE *stream)
 {
     char buf[128];
 
-    if (o->kind == BAL_OPTION_TEXT && text_of(o, object) != NULL)
-        return print_text(text_of(o, object), stream);
-    return fprintf(stream, "%s", bal_option_value(o, object, buf, sizeof buf));
+    if (o->kind == BAL_OPTION_TEXT && text_of(o, p) != NULL)
+        return print_text(text_of(o, p), stream);
+    return fprintf(stream, "%s", bal_option_value(o, p, buf, sizeof buf));
 }
 
-void bal_options_print(const bal_option *table, const void *object,
-                       FILE *stream)
+void bal_options_print(unsigned commands, const bal_params *p, FILE *stream)
 {
     char allowed[256];
 
-    for (const bal_option *o = table; o->name != NULL; o++) {
+    for (const bal_option *o = NULL;
+         (o = bal_option_next(commands, o)) != NULL;) {
         if (o->command_line)
             continue;
-        fprintf(stream, "%s# %s\n", o == table ? "" : "\n", o->meaning);
+        fprintf(stream, "\n# %s\n", o->meaning);
         int width = fprintf(stream, "%s: ", o->name);
-        width += print_value(o, object, stream);
+        width += print_value(o, p, stream);
         fprintf(stream, "%*s# ", width < 24 ? 24 - width : 1, "");
         if (o->unit != NULL)
             fprintf(stream, "%s; ", o->unit);
@@ -282,9 +282,10 @@ static void print_wrapped(const char *text, int column, FILE *stream)
     fputc('\n', stream);
 }
 
-static void describe_default(const bal_option *o, char *buf, size_t size)
+static void describe_default(const bal_option *o, unsigned commands, char *buf,
+                             size_t size)
 {
-    if (o->required)
+    if ((o->required & commands) != 0)
         snprintf(buf, size, " (required)");
     else if (o->preset != NULL && o->kind != BAL_OPTION_FLAG)
         snprintf(buf, size, " (default %s)", o->preset);
@@ -304,14 +305,15 @@ static void print_head(const bal_option *o, char *head, size_t size)
              o->operand != NULL ? o->operand : "");
 }
 
-void bal_options_help(const bal_option *table, FILE *stream)
+void bal_options_help(unsigned commands, FILE *stream)
 {
     char head[128], text[1024], allowed[256], preset[128];
 
-    for (const bal_option *o = table; o->name != NULL; o++) {
+    for (const bal_option *o = NULL;
+         (o = bal_option_next(commands, o)) != NULL;) {
         bool plain = o->kind == BAL_OPTION_TEXT || o->kind == BAL_OPTION_FLAG;
         print_head(o, head, sizeof head);
-        describe_default(o, preset, sizeof preset);
+        describe_default(o, commands, preset, sizeof preset);
         snprintf(text, sizeof text, "%s%s%s%s", o->meaning, plain ? "" : "; ",
                  plain ? "" : bal_option_allowed(o, allowed, sizeof allowed),
                  preset);
@@ -326,10 +328,10 @@ void bal_options_help(const bal_option *table, FILE *stream)
 
 /* ---- provenance ---- */
 
-static json_t *value_of(const bal_option *o, const void *object)
+static json_t *value_of(const bal_option *o, const bal_params *p)
 {
     char buf[128];
-    const void *v = member(o, object);
+    const void *v = member(o, p);
     bool is_int = o->kind == BAL_OPTION_INT;
 
     if (o->kind == BAL_OPTION_SEED && *(const uint64_t *)v <= INT64_MAX)
@@ -341,18 +343,19 @@ static json_t *value_of(const bal_option *o, const void *object)
     if (o->kind == BAL_OPTION_FLAG)
         return json_boolean(*(const bool *)v);
     if (o->kind == BAL_OPTION_TEXT)
-        return bal_report_text(text_of(o, object));
-    return json_string(bal_option_value(o, object, buf, sizeof buf));
+        return bal_report_text(text_of(o, p));
+    return json_string(bal_option_value(o, p, buf, sizeof buf));
 }
 
-json_t *bal_options_report(const bal_option *table, const void *object)
+json_t *bal_options_report(unsigned commands, const bal_params *p)
 {
     json_t *r = json_object();
     bool all = r != NULL;
 
-    for (const bal_option *o = table; o->name != NULL; o++)
+    for (const bal_option *o = NULL;
+         (o = bal_option_next(commands, o)) != NULL;)
         if (o->result &&
-            !(o->kind == BAL_OPTION_TEXT && text_of(o, object) == NULL))
-            all = bal_report_add(r, o->name, value_of(o, object)) && all;
+            !(o->kind == BAL_OPTION_TEXT && text_of(o, p) == NULL))
+            all = bal_report_add(r, o->name, value_of(o, p)) && all;
     return bal_report_whole(r, all);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "balans/app/options.h"
 #include "balans/app/version.h"
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
@@ -67,7 +68,7 @@ json_t *bal_job_provenance(const bal_job *j)
         "{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "version",
         bal_version(), "commit", bal_commit(), "build",
         bal_report_text(bal_build()), "params",
-        bal_options_report(bal_params_table, j->par), "input", input_of(j),
+        bal_options_report(BAL_FOR_CORRECT, j->par), "input", input_of(j),
         "n_landmarks", (json_int_t)s->landmarks, "n_extended",
         (json_int_t)s->extended, "n_uncovered", (json_int_t)s->uncovered,
         "n_affinities", (json_int_t)s->entries, "checksum",

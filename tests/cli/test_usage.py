@@ -82,6 +82,19 @@ def check_values(folder):
             == "true", "a flag from a file")
 
 
+def check_info(folder):
+    """The file of a run serves the question about it as well."""
+    data, file = folder / "in.h5ad", folder / "run.yaml"
+    t.works("simulate", data, "--points", 300, "--dims", 12)
+    file.write_text("pca: 5\nreport: x.json\nforce: true\n")
+    said = t.works("info", data, "--config", file, "--batch", "batch").stdout
+    t.check("in 5 dimensions" in said, f"info with a file: {said}")
+    said = t.works("info", data, "--config", file, "--batch", "batch", "--pca",
+                   4).stdout
+    t.check("in 4 dimensions" in said, f"info with a file and --pca: {said}")
+    t.fails(2, ["'--report'"], "info", data, "--report", "x.json")
+
+
 def check_wrong_files(folder):
     file = folder / "wrong.yaml"
     cases = [
@@ -167,6 +180,7 @@ with tempfile.TemporaryDirectory() as name:
     check_help()
     check_params(pathlib.Path(name))
     check_values(pathlib.Path(name))
+    check_info(pathlib.Path(name))
     check_wrong_files(pathlib.Path(name))
     check_wrong_usage()
 t.end()

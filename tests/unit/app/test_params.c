@@ -1,6 +1,6 @@
 /* The table of parameters: defaults, ranges, files, provenance. */
 #define _POSIX_C_SOURCE 200809L
-#include "balans/app/params.h"
+#include "balans/app/options.h"
 
 #include <string.h>
 
@@ -10,8 +10,8 @@
 static bal_status set(bal_params *p, const char *name, const char *text)
 {
     bal_error_clear();
-    return bal_option_set(bal_option_find(bal_params_table, name), p, text,
-                          name);
+    return bal_option_set(bal_option_find(BAL_FOR_CORRECT, name), p, text,
+                          false, name);
 }
 
 START_TEST(has_the_documented_defaults)
@@ -96,7 +96,7 @@ START_TEST(reads_back_what_it_prints)
 
     all_assert(bal_params_default(&p) == BAL_OK);
     all_assert(bal_params_default(&q) == BAL_OK);
-    const bal_option *o = bal_option_find(bal_params_table, "neighbors");
+    const bal_option *o = bal_option_find(BAL_FOR_CORRECT, "neighbors");
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         all_assert(set(&p, "neighbors", shares[i]) == BAL_OK);
         bal_option_value(o, &p, buf, sizeof buf);
@@ -115,18 +115,18 @@ START_TEST(checks_rules_between_parameters)
     bal_params p;
 
     all_assert(bal_params_default(&p) == BAL_OK);
-    all_assert(bal_params_check_rules(&p) == BAL_OK);
-    all_assert(bal_params_check(&p) == BAL_EUSAGE);
+    all_assert(bal_params_check(&p) == BAL_OK);
+    all_assert(bal_options_complete(BAL_FOR_CORRECT, &p) == BAL_EUSAGE);
     bal_error_clear();
     p.gate = 0.5;
-    all_assert(bal_params_check_rules(&p) == BAL_EUSAGE);
+    all_assert(bal_params_check(&p) == BAL_EUSAGE);
     bal_error_clear();
     p.gate = 1;
-    all_assert(bal_params_check_rules(&p) == BAL_OK);
+    all_assert(bal_params_check(&p) == BAL_OK);
     p.estimator = BAL_NYSTROM;
-    all_assert(bal_params_check_rules(&p) == BAL_OK);
+    all_assert(bal_params_check(&p) == BAL_OK);
     p.correction = BAL_RESIDUAL;
-    all_assert(bal_params_check_rules(&p) == BAL_EUSAGE);
+    all_assert(bal_params_check(&p) == BAL_EUSAGE);
     bal_error_clear();
     bal_params_destroy(&p);
 }
@@ -143,7 +143,7 @@ START_TEST(records_what_the_output_depends_on)
     all_assert(bal_params_default(&p) == BAL_OK);
     all_assert(set(&p, "batch", "plate") == BAL_OK);
     all_assert(set(&p, "neighbors", "0.1%") == BAL_OK);
-    json_t *r = bal_options_report(bal_params_table, &p);
+    json_t *r = bal_options_report(BAL_FOR_CORRECT, &p);
     all_assert_msg(json_unpack_ex(r, &error, 0, "{s:s, s:s, s:i, s:f}", "batch",
                                   &batch, "neighbors", &neighbors, "pca", &pca,
                                   "clip", &clip) == 0,
@@ -177,7 +177,7 @@ END_TEST
 
 START_TEST(finds_the_nearest_name)
 {
-    const bal_option *t = bal_params_table;
+    unsigned t = BAL_FOR_CORRECT;
 
     all_assert(strcmp(bal_option_nearest(t, "neighbours"), "neighbors") == 0);
     all_assert(strcmp(bal_option_nearest(t, "max-landmark"), "max-landmarks") ==
