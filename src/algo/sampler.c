@@ -97,7 +97,7 @@ static bal_status make_room(bal_sampler *s, const bal_tiles *z,
     BAL_TRY(bal_alloc(&s->step, w, "rows in flight"));
     BAL_TRY(bal_alloc(&s->drawn, 2 * w + 1, "draws"));
     BAL_TRY(bal_alloc(&s->drawn_all, (2 * w + 1) * s->comm->size, "draws"));
-    BAL_TRY(bal_alloc(&s->count, 2 * rows_ahead + 3, "counts"));
+    BAL_TRY(bal_alloc(&s->count, 2 * rows_ahead + 2, "counts"));
     BAL_TRY(bal_alloc(&s->pos, w, "draws"));
     BAL_TRY(bal_alloc(&s->ticket, w, "draws"));
     BAL_TRY(bal_bits_create(&s->covered, m));
@@ -314,9 +314,18 @@ static int64_t blocks_that_fit(const bal_sampler *s, bal_size rows)
 
     for (bal_size i = 0; i < rows; i++)
         entries += s->ahead[i].count;
-    bal_size block = 8 * (entries / rows + 1) * s->par->block;
+    bal_size block = 8 * (entries / rows + BAL_LANES) * s->par->block;
     bal_size fit = rows_share(s->par) / block;
     return fit < s->w_most ? fit : s->w_most;
+}
+
+/* The same on all ranks: rows may be far longer on one than on the others. */
+static void fit_width(bal_sampler *s, bal_size rows)
+{
+    int64_t fit = blocks_that_fit(s, rows);
+
+    bal_comm_min_i64(s->comm, &fit, 1);
+    s->w_fit = (int)fit;
 }
 
 /* Looks at a complete group of w blocks in canonical order. */
@@ -329,13 +338,12 @@ static bool close_group(bal_sampler *s, int w, bool *stop)
     for (bal_size i = 0; i < rows; i++)
         mark(s, i, rows);
     s->count[2 * rows] = bal_failed(s->mine);
-    s->count[2 * rows + 1] = blocks_that_fit(s, rows);
-    s->count[2 * rows + 2] = bal_sampler_wish(s) == BAL_SAVE;
-    bal_comm_sum_i64(s->comm, s->count, 2 * rows + 3);
-    s->saving = s->count[2 * rows + 2] > 0;
+    s->count[2 * rows + 1] = bal_sampler_wish(s) == BAL_SAVE;
+    bal_comm_sum_i64(s->comm, s->count, 2 * rows + 2);
+    s->saving = s->count[2 * rows + 1] > 0;
     if (s->count[2 * rows] > 0)
         return false;
-    s->w_fit = (int)(s->count[2 * rows + 1] / s->comm->size);
+    fit_width(s, rows);
     bal_size kept = judge(s, w, stop);
     if (kept < rows) {
         /* Forget what the dropped rows marked. */

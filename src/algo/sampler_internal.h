@@ -14,13 +14,13 @@ typedef struct bal_sampler {
     const bal_sample_params *par;
     bal_rows *rows;      ///< work space for w_most landmarks
     int w_most;          ///< blocks in flight at most, the same on every rank
-    int w_fit;           ///< blocks whose rows fit, by the latest group
+    int w_fit;           ///< blocks whose rows fit on every rank
     bal_cover *cover;    ///< [w_most], of the blocks in flight
     bal_csr_row *ahead;  ///< [w_most, block] rows of the blocks in flight
     bal_csr_row *step;   ///< [w_most] rows of one step
     int64_t *drawn;      ///< [2 w_most + 1] what this rank has to be drawn from
     int64_t *drawn_all;  ///< [size, 2 w_most + 1]
-    int64_t *count;      ///< [2 w_most block + 3] new points, new landmarks
+    int64_t *count;      ///< [2 w_most block + 2] new points, new landmarks
     bal_gidx *pos;       ///< [w_most]
     bal_ticket *ticket;  ///< [w_most]
     bal_bits covered;    ///< by any row kept so far

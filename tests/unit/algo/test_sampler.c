@@ -283,6 +283,46 @@ START_TEST(works_with_what_memory_there_is)
 }
 END_TEST
 
+/* Many small batches make the rows of the ranks that hold them long; what the
+ * others could hold does not help. */
+START_TEST(holds_no_more_rows_than_fit_on_every_rank)
+{
+    int64_t size[42];
+    bal_size here = 0;
+    ref_params par = reference_params(&settings[5], 7);
+
+    for (int b = 0; b < 42; b++)
+        size[b] = b < 40 ? 12 : 3000;
+    ref_data *uneven = ref_data_create(size, 42, 4, 4, 0, 8);
+    points *q = points_create(&c, uneven);
+    par.k = 10;
+    par.block = 10;
+    bal_row_params rows = row_params(&par, 1);
+    bal_sample_params sample = library_params(&par, 1, 64);
+    bal_sample_report report = {0};
+    bal_csr *a = NULL;
+
+    sample.memory =
+        bal_sample_memory(q->layout, q->z->p, &rows, &sample, 64) / 3 * 4 + 4;
+    bal_comm_max_i64(&c, &sample.memory, 1);
+    bal_verdict v = bal_sample(&c, q->z, q->route, &rows, &sample, &a, &report);
+    for (bal_size i = 0; !bal_failed(v) && i < a->m; i++)
+        here += 8 * (a->row[i].count + BAL_LANES);
+    bal_size each = here / (report.landmarks > 0 ? report.landmarks : 1);
+    bal_size held = report.in_flight * par.block * each;
+    bal_size m = report.landmarks;
+    int w = report.in_flight;
+    bal_csr_destroy(&a);
+    bal_sample_report_finish(&report);
+    points_destroy(&q);
+    ref_data_destroy(&uneven);
+    all_assert_msg(!bal_failed(v) && m > 400 && w > 1 &&
+                       (double)held < 1.1 * (double)sample.memory / 4,
+                   "%d landmarks, %d blocks in flight, %lld bytes of %lld",
+                   (int)m, w, (long long)held, (long long)sample.memory / 4);
+}
+END_TEST
+
 START_TEST(counts_batches_below_k)
 {
     ref_params par = reference_params(&settings[0], 7);
@@ -324,6 +364,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tcase, equals_the_reference, 0, SHAPES);
     tcase_add_test(tcase, draws_afresh_with_every_seed_and_pass);
     tcase_add_test(tcase, works_with_what_memory_there_is);
+    tcase_add_test(tcase, holds_no_more_rows_than_fit_on_every_rank);
     tcase_add_test(tcase, counts_batches_below_k);
     tcase_add_test(tcase, leaves_no_memory_behind);
     suite_add_tcase(suite, tcase);
