@@ -98,7 +98,7 @@ bal_size bal_rows_memory(const bal_layout *l, int p, const bal_row_params *par,
     bal_size thread = 4 * BAL_TILE + 4 * bal_kselect_capacity(k_most) +
                       (bal_size)sizeof(bal_kselect) + 4 * BAL_BINS_ROOM + 16;
 
-    each += 4 * e.lists + 12 * e.locals + 8 * BAL_BINS + 8 * (bal_size)p + 32;
+    each += 4 * e.lists + 16 * e.locals + 8 * BAL_BINS + 8 * (bal_size)p + 32;
     if (e.k_merge <= BAL_KMERGE_MOST)
         each += 4 * e.merges * (e.k_merge + 1);
     else

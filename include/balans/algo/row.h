@@ -82,4 +82,15 @@ void bal_rows_destroy(bal_rows **r);
 void bal_rows_compute(bal_comm *c, bal_rows *r, int w, bal_gidx *pos,
                       bal_csr_row *out, bal_status *mine);
 
+/**
+ * The scales s2(i, b) of landmark i of the latest bal_rows_compute(), before
+ * any gate, in the batches this rank holds points of: a run of batches.  Local.
+ * @param[out] first_batch  the first of them
+ * @param[out] batches      how many
+ * @return [batches], -1 where the batch has no point but the landmark; borrowed
+ *         until the next bal_rows_compute()
+ */
+const float *bal_rows_scales(const bal_rows *r, int i, bal_size *first_batch,
+                             bal_size *batches);
+
 #endif

@@ -114,6 +114,28 @@ static int compare(const bal_csr_row *row, bal_gidx pos, const ref_row *want)
     return wrong + (e != row->count);
 }
 
+/* Differences between this rank's scales of row i and the dense ones. */
+static int compare_scales(const bal_rows *rows, int i, const ref_row *want)
+{
+    bal_size first, count;
+    const float *s2 = bal_rows_scales(rows, i, &first, &count);
+    bal_gidx from = p->layout->rank_first[c.rank];
+    bool empty = p->layout->m == 0;
+    int wrong = (count == 0) != empty;
+
+    if (!empty) {
+        bal_gidx last = from + p->layout->m - 1;
+        wrong += first != bal_layout_batch(p->layout, from);
+        wrong += first + count - 1 != bal_layout_batch(p->layout, last);
+    }
+    for (bal_size b = 0; b < count; b++) {
+        double s = want->s2[first + b];
+        float exact = isnan(s) ? -1.0f : (float)s;
+        wrong += memcmp(&s2[b], &exact, sizeof exact) != 0;
+    }
+    return wrong;
+}
+
 /* Computes `w` rows from landmark `at` on and compares them. */
 static int compute(bal_rows *rows, int at, int w, ref_row *const *want)
 {
@@ -132,6 +154,7 @@ static int compute(bal_rows *rows, int at, int w, ref_row *const *want)
     for (int i = 0; i < w; i++) {
         wrong += pos[i] != landmark(at + i);
         wrong += compare(&out[i], landmark(at + i), want[at + i]);
+        wrong += compare_scales(rows, i, want[at + i]);
         bal_csr_row_finish(&out[i]);
     }
     return wrong;
