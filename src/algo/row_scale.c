@@ -8,11 +8,45 @@
  *
  * Memory: W (split batches) k floats. Reference: docs/algorithm.md. */
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "balans/base/mem.h"
 #include "balans/par/kmerge.h"
 #include "row_internal.h"
+
+__extension__ typedef unsigned __int128 wide;
+
+/* ceil(share * size), exactly: the digits of the share as an integer. */
+static bal_size part_of(double share, bal_size size)
+{
+    enum { DIGITS = 15, FAR = 36 };
+    char text[32];
+    int64_t digits = 0;
+    wide unit = 1;
+
+    /* d.dddddddddddddde-xx */
+    snprintf(text, sizeof text, "%.*e", DIGITS - 1, share);
+    for (const char *at = text; *at != 'e'; at++)
+        if (*at >= '0' && *at <= '9')
+            digits = 10 * digits + (*at - '0');
+    long zeros = DIGITS - 1 - strtol(strchr(text, 'e') + 1, NULL, 10);
+    if (zeros > FAR) /* far below one point, whatever the size */
+        return 1;
+    for (long i = 0; i < zeros; i++)
+        unit *= 10;
+    return (bal_size)(((wide)digits * (wide)size + unit - 1) / unit);
+}
+
+bal_size bal_neighbors_in(bal_neighbors neighbors, bal_size batch_size)
+{
+    bal_size part =
+        neighbors.share > 0 ? part_of(neighbors.share, batch_size) : 1;
+
+    part = part > 1 ? part : 1;
+    return neighbors.k > part ? neighbors.k : part;
+}
 
 bal_status bal_scales_create(bal_rows *r, int w)
 {

@@ -43,7 +43,7 @@ static const char *const solvers[] = {"auto", "lapack", "scalapack", NULL};
      .meaning = "principal components of the distance space, used where " \
                 "there are more features; 0 turns them off"}, \
     {.name = "neighbors", .kind = BAL_OPTION_NEIGHBORS, .at = AT(neighbors), \
-     .preset = "10", .result = true, .operand = "K|F%", .unit = "points", \
+     .preset = "10", .result = true, .operand = "K|F%|K,F%", .unit = "points", \
      .meaning = "which neighbour's distance sets the local scale in each " \
                 "batch"}, \
     {.name = "block", .kind = BAL_OPTION_INT, .at = AT(block), \

@@ -29,10 +29,10 @@
 /** How a row is made sparse (section 4). */
 typedef enum bal_sparsify { BAL_ELBOW = 0, BAL_SCALE } bal_sparsify;
 
-/** k: a number, or a share of each batch. */
+/** k: a number, a share of each batch, or the larger of both. */
 typedef struct bal_neighbors {
-    bal_size k;   ///< at least 1; 0 if `share` counts
-    double share; ///< in (0, 1]; 0 if `k` counts
+    bal_size k;   ///< at least 1; 0 = the share alone
+    double share; ///< in (0, 1]; 0 = the number alone
 } bal_neighbors;
 
 typedef struct bal_row_params {
@@ -45,7 +45,8 @@ typedef struct bal_row_params {
 enum { BAL_ROWS_MOST = 64 }; ///< most landmarks in flight
 
 /** k of a batch of the given size, before it is limited by the points the
- *  batch has.  Local. */
+ *  batch has: the larger of k and the share, rounded up.  The share counts as
+ *  the decimal of 15 digits it stands for: 7 % of 100 are 7.  Local. */
 bal_size bal_neighbors_in(bal_neighbors neighbors, bal_size batch_size);
 
 /** Bytes of work space this rank needs for W landmarks in flight.  Local. */

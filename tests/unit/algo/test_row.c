@@ -334,6 +334,20 @@ START_TEST(takes_k_as_a_share_of_the_batch)
     /* 0.07 * 100 is a little more than 7 in floating point */
     all_assert(bal_neighbors_in(seven, 100) == 7);
     all_assert(bal_neighbors_in(seven, 101) == 8);
+
+    /* Neither 29, as products of doubles give, nor off for large batches. */
+    bal_neighbors exact = {.share = 0.28};
+    all_assert(bal_neighbors_in(exact, 100) == 28);
+    exact.share = 0.01;
+    all_assert(bal_neighbors_in(exact, INT64_C(10000000000)) == 100000000);
+    all_assert(bal_neighbors_in(exact, INT64_C(10000000001)) == 100000001);
+    exact.share = 1e-300;
+    all_assert(bal_neighbors_in(exact, INT64_C(10000000000)) == 1);
+
+    bal_neighbors both = {.k = 20, .share = 0.01};
+    all_assert(bal_neighbors_in(both, 1) == 20);
+    all_assert(bal_neighbors_in(both, 2000) == 20);
+    all_assert(bal_neighbors_in(both, 2001) == 21);
 }
 END_TEST
 

@@ -46,6 +46,7 @@ static const setting settings[] = {
     {3, 0, true, 0, 1, 2, 0, true},     /* and without it */
     {0, 0.1, false, 0, 7, 6, 0, false},
     {0, 0.3, true, 0, 90, 3, 0, true},
+    {6, 0.1, true, 0, 20, 9, 0, false}, /* the larger of both */
     {5, 0, true, 0, 4, 30, 17, false}, /* a limit inside a block */
     {2, 0, true, 0, 3, 1, 6, false},   /* a limit inside the extension */
     {10, 0, false, 2, 10, 15, 1, true},
