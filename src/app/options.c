@@ -69,7 +69,7 @@ static bool set_choice(const bal_option *o, const char *text, int *out)
     return false;
 }
 
-static bool set_share(const char *text, size_t length, bal_neighbors *out)
+static bool set_share(const char *text, size_t length, double *out)
 {
     char number[64];
     double percent;
@@ -80,20 +80,34 @@ static bool set_share(const char *text, size_t length, bal_neighbors *out)
     number[length] = '\0';
     if (!bal_parse_real(number, &percent) || percent <= 0 || percent > 100)
         return false;
-    *out = (bal_neighbors){.share = percent / 100};
+    *out = percent / 100;
     return true;
 }
 
+/* K, F% or K,F%. */
 static bool set_neighbors(const char *text, bal_neighbors *out)
 {
-    size_t length = strlen(text);
-    int64_t k;
+    const char *comma = strchr(text, ',');
+    const char *share = comma != NULL ? comma + 1 : text;
+    size_t length = strlen(share);
+    bool shared = length > 0 && share[length - 1] == '%';
+    char number[32];
+    bal_neighbors both = {0};
 
-    if (length > 0 && text[length - 1] == '%')
-        return set_share(text, length - 1, out);
-    if (!bal_parse_int(text, &k) || k < 1)
+    if (comma != NULL && (!shared || comma - text >= (int)sizeof number))
         return false;
-    *out = (bal_neighbors){.k = k};
+    if (shared && !set_share(share, length - 1, &both.share))
+        return false;
+    if (comma != NULL || !shared) {
+        size_t digits = comma != NULL ? (size_t)(comma - text) : length;
+        if (digits >= sizeof number)
+            return false;
+        memcpy(number, text, digits);
+        number[digits] = '\0';
+        if (!bal_parse_int(number, &both.k) || both.k < 1)
+            return false;
+    }
+    *out = both;
     return true;
 }
 

@@ -88,8 +88,9 @@ char *bal_option_allowed(const bal_option *o, char *buf, size_t size)
         break;
     case BAL_OPTION_NEIGHBORS:
         snprintf(buf, size,
-                 "an integer of at least 1, or a share of each batch above 0%% "
-                 "and up to 100%%, such as 0.1%%");
+                 "an integer of at least 1, a share of each batch above 0%% "
+                 "and up to 100%%, such as 0.1%%, or the larger of both, such "
+                 "as 20,1%%");
         break;
     case BAL_OPTION_SIZE:
         describe_size(o, buf, size);
@@ -114,15 +115,20 @@ static void write_real(char *buf, size_t size, double v)
 
 static void write_neighbors(char *buf, size_t size, const bal_neighbors *v)
 {
-    if (v->k > 0) {
+    char share[32];
+
+    buf[0] = '\0';
+    if (v->k > 0)
         snprintf(buf, size, "%" PRId64, v->k);
+    if (v->share <= 0)
         return;
-    }
     for (int digits = 15; digits <= 17; digits++) {
-        snprintf(buf, size, "%.*g", digits, 100 * v->share);
-        if (strtod(buf, NULL) / 100 == v->share)
+        snprintf(share, sizeof share, "%.*g", digits, 100 * v->share);
+        if (strtod(share, NULL) / 100 == v->share)
             break;
     }
+    append(buf, size, v->k > 0 ? "," : "");
+    append(buf, size, share);
     append(buf, size, "%");
 }
 

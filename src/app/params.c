@@ -64,7 +64,7 @@ const bal_option bal_options[] = {
      .meaning = "principal components of the distance space, used where "
                 "there are more features; 0 turns them off"},
     {.name = "neighbors", .commands = NEED, .kind = BAL_OPTION_NEIGHBORS,
-     .at = AT(neighbors), .preset = "10", .result = true, .operand = "K|F%",
+     .at = AT(neighbors), .preset = "10", .result = true, .operand = "K|F%|K,F%",
      .unit = "points",
      .meaning = "which neighbour's distance sets the local scale in each "
                 "batch"},

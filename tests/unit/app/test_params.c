@@ -56,6 +56,16 @@ static const trial trials[] = {
     {"neighbors", "100.1%", false},
     {"neighbors", "%", false},
     {"neighbors", "1.5", false},
+    {"neighbors", "20,1%", true},
+    {"neighbors", "1,100%", true},
+    {"neighbors", "20,", false},
+    {"neighbors", ",1%", false},
+    {"neighbors", "20,0%", false},
+    {"neighbors", "0,1%", false},
+    {"neighbors", "20,30", false},
+    {"neighbors", "1%,20", false},
+    {"neighbors", "20,1%,2", false},
+    {"neighbors", "20,1%,2%", false},
     {"scale", "none", true},
     {"scale", "None", false},
     {"seed", "-1", false},
@@ -90,7 +100,8 @@ END_TEST
 START_TEST(reads_back_what_it_prints)
 {
     static const char *const shares[] = {
-        "0.1%", "33.3%", "7%", "1e-06%", "100%", "12", "0.30000000000000004%"};
+        "0.1%", "33.3%", "7%", "1e-06%", "100%", "12", "20,1%",
+        "0.30000000000000004%", "1,33.3%"};
     bal_params p, q;
     char buf[64];
 
