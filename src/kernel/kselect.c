@@ -322,7 +322,8 @@ bal_size bal_kselect_capacity(bal_size k)
 {
     if (k <= SORTED_MOST)
         return SORTED_MOST;
-    return 2 * k + 2 * BAL_LANES;
+    /* Whole vectors are read and written, up to the last element. */
+    return (2 * k + 3 * BAL_LANES - 1) / BAL_LANES * BAL_LANES;
 }
 
 void bal_kselect_init(bal_kselect *s, bal_size k, float *buffer)
