@@ -1,12 +1,10 @@
 /* Sparse rows times dense rows. The loops over features are plain C: the
  * compiler makes vectors of them, as wide as the instruction set has. */
-#include "balans/kernel/spmm.h"
+#include "table.h"
 
-#include "variant.h"
-
-void KERNEL(bal_spmm_sum)(const float *x, bal_size ld, const bal_lidx *index,
-                          const float *value, bal_size entries, bal_size count,
-                          double *restrict partial)
+void bal_spmm_sum(const float *x, bal_size ld, const bal_lidx *index,
+                  const float *value, bal_size entries, bal_size count,
+                  double *restrict partial)
 {
     double weight = 0;
 
@@ -20,14 +18,14 @@ void KERNEL(bal_spmm_sum)(const float *x, bal_size ld, const bal_lidx *index,
     partial[count] += weight;
 }
 
-void KERNEL(bal_spmm_spread)(const double *restrict what, double weight,
-                             const bal_lidx *index, const float *value,
-                             bal_size entries, bal_lidx first, bal_size count,
-                             double *restrict point)
+void bal_spmm_spread(const double *restrict what, double weight,
+                     const bal_lidx *index, const float *value,
+                     bal_size entries, bal_lidx first, bal_size count,
+                     double *restrict point)
 {
     for (bal_size e = 0; e < entries; e++) {
-        double *restrict at = point + (bal_size)(index[e] - first) *
-                                          (count + 1);
+        double *restrict at =
+            point + (bal_size)(index[e] - first) * (count + 1);
         double r = (double)value[e] / weight;
         for (bal_size f = 0; f < count; f++)
             at[f] += r * what[f];
@@ -35,9 +33,9 @@ void KERNEL(bal_spmm_spread)(const double *restrict what, double weight,
     }
 }
 
-void KERNEL(bal_fixed_flush)(const double *restrict up_hi, double up_lo,
-                             bal_size width, double *restrict partial,
-                             int64_t *restrict hi, int64_t *restrict lo)
+void bal_fixed_flush(const double *restrict up_hi, double up_lo, bal_size width,
+                     double *restrict partial, int64_t *restrict hi,
+                     int64_t *restrict lo)
 {
     for (bal_size f = 0; f < width; f++) {
         double scaled = partial[f] * up_hi[f];
