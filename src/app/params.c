@@ -155,9 +155,10 @@ const bal_option bal_params_table[] = {
      .preset = "false",
      .meaning = "overwrite the output file"},
     {.name = "config", .kind = BAL_OPTION_TEXT, .at = AT(config),
-     .command_line = true, .operand = "FILE.yaml",
-     .meaning = "read options from a file, as 'balans params' prints them; "
-                "the command line wins"},
+     .command_line = true, .operand = "FILE.yaml|NAME",
+     .meaning = "read options from a file, as 'balans params' prints them, or "
+                "from an installed one, such as 'single-cell'; the command "
+                "line wins"},
     VERBOSE,
     {.name = "quiet", .letter = 'q', .kind = BAL_OPTION_FLAG,
      .at = AT(quiet), .preset = "false", .command_line = true,
