@@ -214,9 +214,10 @@ const bal_option bal_options[] = {
      .at = AT(force), .preset = "false",
      .meaning = "overwrite the output file"},
     {.name = "config", .commands = NEED, .at = AT(config),
-     .command_line = true, .operand = "FILE.yaml",
-     .meaning = "read options from a file, as 'balans params' prints them; "
-                "the command line wins"},
+     .command_line = true, .operand = "FILE.yaml|NAME",
+     .meaning = "read options from a file, as 'balans params' prints them, or "
+                "from an installed one, such as 'single-cell'; the command "
+                "line wins"},
     {.name = "faults", .commands = PARAMS, .kind = BAL_OPTION_FLAG,
      .at = AT(faults), .preset = "false", .command_line = true,
      .meaning = "list the places where, for tests, BAL_FAULT=PLACE:RANK in the "

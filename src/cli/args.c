@@ -1,9 +1,11 @@
 #include "balans/cli/args.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "balans/app/options.h"
 #include "balans/base/mem.h"
+#include "balans/cli/configs.h"
 #include "balans/io/config.h"
 #include "balans/par/agree.h"
 
@@ -176,21 +178,25 @@ done:
     return st;
 }
 
-/* The file of --config has to be known before anything else is set. */
+/* The file of --config has to be known before anything else is set; empty if
+ * there is none. */
 static bal_status find_config(const bal_command *command, int argc,
-                              char *const *argv, const char **path)
+                              char *const *argv, char *path, size_t size)
 {
     bal_status st = BAL_OK;
     walk w = {.command = command, .argc = argc, .argv = argv};
+    const char *given = NULL;
 
-    *path = NULL;
+    path[0] = '\0';
     while (w.at < argc) {
         if (at_separator(&w))
             continue;
         BAL_TRY(step(&w));
         if (w.option != NULL && strcmp(w.option->name, "config") == 0)
-            *path = w.value;
+            given = w.value;
     }
+    if (given != NULL)
+        BAL_TRY(bal_configs_find(given, path, size));
 done:
     return st;
 }
@@ -200,11 +206,11 @@ bal_verdict bal_args_read(bal_comm *c, const bal_command *command,
 {
     bal_verdict st;
     bal_config *file = NULL;
-    const char *path;
+    char path[PATH_MAX];
 
-    BAL_TRY(bal_agree(c, find_config(command, argc, argv, &path)));
+    BAL_TRY(bal_agree(c, find_config(command, argc, argv, path, sizeof path)));
     BAL_TRY(bal_agree(c, bal_params_default(p)));
-    if (path != NULL) {
+    if (path[0] != '\0') {
         BAL_TRY(bal_config_read(c, path, &file));
         BAL_TRY(bal_agree(c, bal_options_configure(p, file)));
     }

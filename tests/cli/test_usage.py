@@ -58,6 +58,8 @@ def check_params(folder):
         again.write_text(run.stdout)
         t.check(t.works("params", "--config", again).stdout == run.stdout,
                 f"{path.name} printed and read again")
+        t.check(t.works("params", "--config", path.stem).stdout == run.stdout,
+                f"--config {path.stem} is not {path.name}")
     return text
 
 
@@ -126,6 +128,9 @@ def check_wrong_files(folder):
     t.fails(2, ["line 2"], "params", "--config", file, ranks=3)
     t.fails(2, ["nowhere.yaml"], "params", "--config", "nowhere.yaml", ranks=3)
     t.fails(2, [str(folder)], "params", "--config", folder)
+    t.fails(2, ["'papers'", "paper, ", "single-cell", "./papers.yaml"],
+            "params", "--config", "papers", ranks=2)
+    t.fails(2, ["too long"], "params", "--config", "a/" * 5000)
 
 
 def check_wrong_usage():
