@@ -6,7 +6,7 @@
 
 #include "balans/base/mem.h"
 #include "balans/base/watch.h"
-#include "balans/kernel/cpu.h"
+#include "balans/kernel/sums.h"
 #include "balans/par/agree.h"
 #include "balans/par/sum.h"
 
@@ -75,53 +75,14 @@ static void release(work *w)
     bal_free(&w->sum);
 }
 
-static inline __attribute__((always_inline)) void add_block(bal_fixed *sum,
-                                                            const double *block,
-                                                            bal_pair pair,
-                                                            bal_scale scale)
+static void add_block(bal_fixed *sum, const double *block, bal_pair pair,
+                      bal_scale scale)
 {
     for (int i = 0; i < pair.ni; i++) {
-        int row = i * pair.nj;
-        for (int j = pair.i == pair.j ? i : 0; j < pair.nj; j++)
-            bal_fixed_add(&sum[row + j], &scale, block[row + j]);
+        int from = i * pair.nj + (pair.i == pair.j ? i : 0);
+        bal_fixed_add_all(&sum[from].hi, block + from,
+                          (i + 1) * pair.nj - from, scale.up_hi, scale.up_lo);
     }
-}
-
-typedef void add_fn(bal_fixed *sum, const double *block, bal_pair pair,
-                    bal_scale scale);
-
-static void add_generic(bal_fixed *sum, const double *block, bal_pair pair,
-                        bal_scale scale)
-{
-    add_block(sum, block, pair, scale);
-}
-
-#ifdef __x86_64__
-/* The same operations; these round in one instruction each. */
-__attribute__((target("avx2"))) static void add_avx2(bal_fixed *sum,
-                                                     const double *block,
-                                                     bal_pair pair,
-                                                     bal_scale scale)
-{
-    add_block(sum, block, pair, scale);
-}
-
-__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))) static void
-add_avx512(bal_fixed *sum, const double *block, bal_pair pair, bal_scale scale)
-{
-    add_block(sum, block, pair, scale);
-}
-#endif
-
-static add_fn *add_now(void)
-{
-#ifdef __x86_64__
-    if (bal_isa_now() == BAL_ISA_AVX512)
-        return add_avx512;
-    if (bal_isa_now() == BAL_ISA_AVX2)
-        return add_avx2;
-#endif
-    return add_generic;
 }
 
 static void add_tile(const work *w, bal_size t, int thread)
@@ -131,7 +92,6 @@ static void add_tile(const work *w, bal_size t, int thread)
     double *points = w->points + thread * BAL_TILE * d;
     double *block = w->block + thread * BLOCK;
     bal_fixed *sum = w->sum + thread * w->most_pairs * BLOCK;
-    add_fn *add = add_now();
 
     bal_alive();
     bal_tile_standardise(w->x->at + tile->first * d, tile->m, w->s, w->unit,
@@ -139,7 +99,7 @@ static void add_tile(const work *w, bal_size t, int thread)
     for (bal_size q = 0; q < w->pairs; q++) {
         bal_pair pair = bal_pair_at(d, w->first + q);
         bal_tile_gram(points, d, pair.i, pair.ni, pair.j, pair.nj, block);
-        add(sum + q * BLOCK, block, pair, w->scale);
+        add_block(sum + q * BLOCK, block, pair, w->scale);
     }
 }
 

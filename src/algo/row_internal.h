@@ -42,7 +42,9 @@ struct bal_rows {
     bal_size lists;       /* floats in one landmark's lists */
     float *list;          /* [w, lists] k smallest of each local batch */
     bal_size *list_len;   /* [w, locals] how many there are */
-    float *s2;            /* [w, locals] scales; -1: no neighbour there */
+    float *s2;            /* [w, locals] scales; -1: no neighbour there, or
+                             beyond the gate */
+    float *raw;           /* [w, locals] the same before any gate */
 
     bal_size splits;      /* batches on several ranks, over all ranks */
     bal_size *split;      /* [splits], ascending */

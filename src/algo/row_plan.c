@@ -7,22 +7,9 @@
  * values for up to BAL_LANES - 1 more points, and bits for BAL_TILE.
  * bal_rows_memory() says it exactly and has to stay the sum of what fill_in()
  * and scratch_create() ask for. */
-#include <math.h>
-
 #include "balans/base/mem.h"
 #include "balans/par/kmerge.h"
 #include "row_internal.h"
-
-bal_size bal_neighbors_in(bal_neighbors neighbors, bal_size batch_size)
-{
-    if (neighbors.k > 0)
-        return neighbors.k;
-    /* 7 % of 100 is 7.000000000000001 in doubles and has to be 7. */
-    double x = neighbors.share * (double)batch_size, whole = rint(x);
-    if (fabs(x - whole) > 1e-9 * fmax(1, x))
-        whole = ceil(x);
-    return whole < 1 ? 1 : (bal_size)whole;
-}
 
 bal_size bal_rows_wanted(const bal_layout *l, const bal_row_params *par,
                          bal_size b)
@@ -98,7 +85,7 @@ bal_size bal_rows_memory(const bal_layout *l, int p, const bal_row_params *par,
     bal_size thread = 4 * BAL_TILE + 4 * bal_kselect_capacity(k_most) +
                       (bal_size)sizeof(bal_kselect) + 4 * BAL_BINS_ROOM + 16;
 
-    each += 4 * e.lists + 12 * e.locals + 8 * BAL_BINS + 8 * (bal_size)p + 32;
+    each += 4 * e.lists + 16 * e.locals + 8 * BAL_BINS + 8 * (bal_size)p + 32;
     if (e.k_merge <= BAL_KMERGE_MOST)
         each += 4 * e.merges * (e.k_merge + 1);
     else

@@ -8,17 +8,52 @@
  *
  * Memory: W (split batches) k floats. Reference: docs/algorithm.md. */
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "balans/base/mem.h"
 #include "balans/par/kmerge.h"
 #include "row_internal.h"
 
+__extension__ typedef unsigned __int128 wide;
+
+/* ceil(share * size), exactly: the digits of the share as an integer. */
+static bal_size part_of(double share, bal_size size)
+{
+    enum { DIGITS = 15, FAR = 36 };
+    char text[32];
+    int64_t digits = 0;
+    wide unit = 1;
+
+    /* d.dddddddddddddde-xx */
+    snprintf(text, sizeof text, "%.*e", DIGITS - 1, share);
+    for (const char *at = text; *at != 'e'; at++)
+        if (*at >= '0' && *at <= '9')
+            digits = 10 * digits + (*at - '0');
+    long zeros = DIGITS - 1 - strtol(strchr(text, 'e') + 1, NULL, 10);
+    if (zeros > FAR) /* far below one point, whatever the size */
+        return 1;
+    for (long i = 0; i < zeros; i++)
+        unit *= 10;
+    return (bal_size)(((wide)digits * (wide)size + unit - 1) / unit);
+}
+
+bal_size bal_neighbors_in(bal_neighbors neighbors, bal_size batch_size)
+{
+    bal_size part =
+        neighbors.share > 0 ? part_of(neighbors.share, batch_size) : 1;
+
+    part = part > 1 ? part : 1;
+    return neighbors.k > part ? neighbors.k : part;
+}
+
 bal_status bal_scales_create(bal_rows *r, int w)
 {
     bal_status st = BAL_OK;
     bal_size rows = w * r->merges;
 
+    BAL_TRY(bal_alloc(&r->raw, w * r->locals, "scales"));
     BAL_TRY(bal_alloc(&r->kth, rows, "merging neighbours"));
     if (r->k_merge <= BAL_KMERGE_MOST) {
         BAL_TRY(bal_alloc(&r->merge, rows * r->k_merge, "merging neighbours"));
@@ -35,6 +70,7 @@ done:
 
 void bal_scales_destroy(bal_rows *r)
 {
+    bal_free(&r->raw);
     bal_free(&r->kth);
     bal_free(&r->merge);
     bal_free(&r->counting.value);
@@ -148,23 +184,39 @@ static void close_gates(bal_rows *r, int i, float own, bal_size own_batch)
     }
 }
 
-void bal_scales_find(bal_comm *c, bal_rows *r, int w, const bal_gidx *pos)
+/* Scales of batches that several ranks hold. */
+static void find_split(bal_comm *c, bal_rows *r, int w, const bal_gidx *pos)
 {
-    find_local(r, w, pos);
-    if (r->merges == 0)
-        return;
     if (r->k_merge <= BAL_KMERGE_MOST)
         merge_lists(c, r, w, pos);
     else
         count_lists(c, r, w, pos);
-    for (int i = 0; i < w; i++) {
-        const float *kth = r->kth + i * r->merges;
+    for (int i = 0; i < w; i++)
         for (bal_size q = 0; q < r->splits; q++) {
             bal_size lb = local_number(r, r->split[q]);
             if (lb >= 0)
-                r->s2[i * r->locals + lb] = kth[q];
+                r->s2[i * r->locals + lb] = r->kth[i * r->merges + q];
         }
-        if (r->par.gate > 0)
-            close_gates(r, i, kth[r->splits], bal_layout_batch(r->l, pos[i]));
-    }
+}
+
+void bal_scales_find(bal_comm *c, bal_rows *r, int w, const bal_gidx *pos)
+{
+    bal_size scales = w * r->locals;
+
+    find_local(r, w, pos);
+    if (r->merges > 0)
+        find_split(c, r, w, pos);
+    if (scales > 0)
+        memcpy(r->raw, r->s2, (size_t)scales * sizeof *r->raw);
+    for (int i = 0; i < w && r->par.gate > 0; i++)
+        close_gates(r, i, r->kth[(i + 1) * r->merges - 1],
+                    bal_layout_batch(r->l, pos[i]));
+}
+
+const float *bal_rows_scales(const bal_rows *r, int i, bal_size *first_batch,
+                             bal_size *batches)
+{
+    *first_batch = r->locals > 0 ? r->local[0].batch : 0;
+    *batches = r->locals;
+    return r->raw + i * r->locals;
 }

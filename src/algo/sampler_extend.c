@@ -130,7 +130,7 @@ static int accept(bal_sampler *s, int w, const uint64_t *hit, int64_t *fresh)
         if (!s->full && (hit[i] & accepted) == 0) {
             accepted |= (uint64_t)1 << i;
             *fresh += bal_bits_mark(&s->covered, &s->step[i]);
-            bal_sampler_keep(s, &s->step[i]);
+            bal_sampler_keep(s, &s->step[i], bal_sampler_scales(s, i));
             s->report->landmarks++;
             s->report->extended++;
             s->full = limit > 0 && s->report->landmarks >= limit;

@@ -6,6 +6,7 @@
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/data/checksum.h"
+#include "balans/io/report.h"
 #include "balans/par/agree.h"
 #include "job.h"
 
@@ -173,7 +174,7 @@ static const char *components_path(const bal_job *j)
                : "varm/balans_PCs";
 }
 
-static void make_plan(const bal_job *j, const bal_record *uns, plan *p)
+static void make_plan(const bal_job *j, json_t *uns, plan *p)
 {
     /* An earlier run may have left them where this one makes none. */
     static const char *const stale[] = {"obsm/X_balans", "varm/balans_PCs"};
@@ -227,22 +228,21 @@ bal_verdict bal_job_write(bal_job *j)
     bal_verdict st;
     plan p;
     bal_h5ad_out *out = NULL;
-    bal_record *uns = NULL, *run = NULL;
+    json_t *uns = NULL, *run = NULL;
 
     bal_comm_enter(j->comm, BAL_PHASE_WRITE);
     j->checksum_x = bal_checksum_rows(j->comm, j->route, j->x);
-    uns = bal_record_create();
-    bal_job_provenance(j, uns);
-    BAL_TRY(bal_agree(j->comm, bal_record_status(uns)));
+    uns = bal_job_provenance(j);
+    BAL_TRY(bal_agree(j->comm, bal_report_status(uns)));
     make_plan(j, uns, &p);
     BAL_TRY(bal_h5ad_out_create(j->comm, j->par->output, &p.plan, &out));
     BAL_TRY(write_all(j, out));
-    run = bal_job_run_record(j);
+    BAL_TRY(bal_job_run_report(j, &run));
     BAL_TRY(bal_h5ad_out_finish(&out, run));
     bal_progress_end();
 done:
     bal_h5ad_out_discard(&out);
-    bal_record_destroy(&uns);
-    bal_record_destroy(&run);
+    json_decref(uns);
+    json_decref(run);
     return st;
 }

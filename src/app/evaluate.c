@@ -4,95 +4,14 @@
 #include "balans/app/evaluate.h"
 
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "balans/app/params.h"
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/io/report.h"
 #include "balans/par/agree.h"
 #include "evaluate_internal.h"
-
-static const char *const distances[] = {"cosine", "euclidean", NULL};
-
-/* clang-format off */
-#define AT(member) offsetof(bal_evaluation, member)
-
-const bal_option bal_evaluation_table[] = {
-    {.name = "batch", .kind = BAL_OPTION_TEXT, .at = AT(batch),
-     .required = true, .result = true, .operand = "COLUMN",
-     .meaning = "column of obs that names the batch: categorical, string or "
-                "integer"},
-    {.name = "label", .kind = BAL_OPTION_TEXT, .at = AT(label),
-     .required = true, .result = true, .operand = "COLUMN",
-     .meaning = "column of obs that names what replicates share, such as the "
-                "compound or the cell type"},
-    {.name = "matrix", .kind = BAL_OPTION_TEXT, .at = AT(matrix),
-     .repeated = true, .operand = "NAME",
-     .meaning = "matrix to evaluate: X, layers/NAME or obsm/NAME; may be "
-                "repeated, and then the matrices stand side by side (default "
-                "X)"},
-    {.name = "control", .kind = BAL_OPTION_TEXT, .at = AT(control),
-     .result = true, .operand = "LABEL",
-     .meaning = "label of the negative controls: replicates are retrieved "
-                "against them as well, and all other metrics leave them out"},
-    {.name = "distance", .kind = BAL_OPTION_CHOICE, .at = AT(distance),
-     .preset = "cosine", .choice = distances, .result = true,
-     .operand = "HOW",
-     .meaning = "distance between profiles"},
-    {.name = "sample", .kind = BAL_OPTION_INT, .at = AT(sample),
-     .preset = "200000", .low = 0, .high = INT32_MAX, .result = true,
-     .operand = "N", .unit = "points",
-     .meaning = "with more points, the neighbour graph and retrieval use a "
-                "random sample of N; 0 is no limit"},
-    {.name = "seed", .kind = BAL_OPTION_SEED, .at = AT(seed),
-     .preset = "0", .result = true, .operand = "S",
-     .meaning = "seed of the random numbers"},
-    {.name = "threads", .kind = BAL_OPTION_INT, .at = AT(threads),
-     .preset = "auto", .low = 1, .high = 4096, .automatic = true,
-     .operand = "N", .unit = "threads",
-     .meaning = "OpenMP threads of a rank; auto is OMP_NUM_THREADS, else 1"},
-    {.name = "json", .kind = BAL_OPTION_TEXT, .at = AT(json),
-     .operand = "FILE.json",
-     .meaning = "write all scores, by label and by batch as well"},
-    {.name = "verbose", .letter = 'v', .kind = BAL_OPTION_FLAG,
-     .at = AT(verbose), .preset = "false", .command_line = true,
-     .meaning = "say more on stderr"},
-    {.name = "quiet", .letter = 'q', .kind = BAL_OPTION_FLAG, .at = AT(quiet),
-     .preset = "false", .command_line = true,
-     .meaning = "say nothing on stderr but errors"},
-    {.name = NULL},
-};
-/* clang-format on */
-
-bal_status bal_evaluation_check(const bal_evaluation *e)
-{
-    if (e->input == NULL)
-        return BAL_FAIL(BAL_EUSAGE,
-                        "cannot start without a file; give FILE.h5ad");
-    if (e->batch == NULL || e->label == NULL)
-        return BAL_FAIL(BAL_EUSAGE,
-                        "cannot start without option '--%s'; name the column "
-                        "of obs that holds the %s ('balans info' lists the "
-                        "columns)",
-                        e->batch == NULL ? "batch" : "label",
-                        e->batch == NULL ? "batches" : "labels");
-    if (e->verbose && e->quiet)
-        return BAL_FAIL(BAL_EUSAGE,
-                        "cannot combine options '-v' and '-q'; choose one");
-    if (e->sample == 1)
-        return BAL_FAIL(BAL_EUSAGE, "cannot take '1' for option '--sample': it "
-                                    "must be 0 (no limit) or at least 2");
-    return BAL_OK;
-}
-
-void bal_evaluation_destroy(bal_evaluation *e)
-{
-    bal_options_destroy(bal_evaluation_table, e);
-    bal_free(&e->input);
-}
 
 /* ---- before the work ---- */
 
@@ -144,7 +63,7 @@ static bool has_name(const bal_panel *v, const char *name, size_t length)
 /* A matrix that is named twice counts once. */
 static bal_status list_matrices(bal_panel *v)
 {
-    const char *text = v->par->matrix != NULL ? v->par->matrix : "X";
+    const char *text = v->par->matrix;
     bal_size most = count_lines(text);
     bal_status st;
 
@@ -308,19 +227,10 @@ done:
 
 static bal_verdict write_json(bal_panel *v)
 {
-    bal_verdict st;
-    bal_record *r = v->comm->rank == 0 ? bal_evaluation_record(v) : NULL;
-    bal_status mine = BAL_OK;
+    json_t *r = v->comm->rank == 0 ? bal_evaluation_report(v) : NULL;
+    bal_verdict st = bal_report_write(v->comm, v->par->json, r);
 
-    if (v->comm->rank == 0 && (r == NULL || bal_failed(bal_record_status(r))))
-        mine = BAL_FAIL(BAL_ENOMEM,
-                        "cannot write the scores to '%s': out of "
-                        "memory",
-                        v->par->json);
-    BAL_TRY(bal_agree(v->comm, mine));
-    BAL_TRY(bal_report_write(v->comm, v->par->json, r));
-done:
-    bal_record_destroy(&r);
+    json_decref(r);
     return st;
 }
 
@@ -354,12 +264,12 @@ static void finish(bal_panel *v)
     bal_free(&v->batch_size);
 }
 
-bal_verdict bal_evaluate_file(bal_comm *c, const bal_evaluation *e)
+bal_verdict bal_evaluate_file(bal_comm *c, const bal_params *p)
 {
     bal_panel v = {
         .comm = c,
-        .par = e,
-        .threads = bal_params_threads(&(bal_params){.threads = e->threads}),
+        .par = p,
+        .threads = bal_params_threads(p),
     };
     bal_verdict st = run(&v);
 

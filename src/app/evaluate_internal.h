@@ -1,15 +1,16 @@
 #ifndef BAL_APP_EVALUATE_INTERNAL_H
 #define BAL_APP_EVALUATE_INTERNAL_H
 
+#include <jansson.h>
+
 #include "balans/app/evaluate.h"
-#include "balans/base/record.h"
 #include "balans/data/labels.h"
 #include "balans/io/h5ad.h"
 #include "balans/metric/scores.h"
 
 typedef struct bal_panel {
     bal_comm *comm;
-    const bal_evaluation *par;
+    const bal_params *par;
     int threads;
     bal_h5ad *file;
     bal_labels *batch, *label;
@@ -27,6 +28,6 @@ typedef struct bal_panel {
 void bal_evaluation_print(const bal_panel *v);
 
 /* What goes into the JSON file; NULL if memory ran out.  Local. */
-bal_record *bal_evaluation_record(const bal_panel *v);
+json_t *bal_evaluation_report(const bal_panel *v);
 
 #endif

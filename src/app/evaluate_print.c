@@ -1,7 +1,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "balans/app/options.h"
 #include "balans/app/version.h"
+#include "balans/io/report.h"
 #include "balans/metric/retrieval.h"
 #include "evaluate_internal.h"
 
@@ -134,69 +136,76 @@ void bal_evaluation_print(const bal_panel *v)
 
 /* ---- the file ---- */
 
-static void record_scores(const bal_panel *v, const bal_scores *s,
-                          bal_record *r)
+static json_t *scores_of(const bal_panel *v, const bal_scores *s, bool values)
 {
-    bal_record *scores = bal_record_node(r, "scores");
-    bal_record *undefined = bal_record_node(r, "undefined");
+    json_t *r = json_object();
+    bool all = r != NULL;
 
     for (int k = 0; k < BAL_SCORE_COUNT; k++) {
         const char *key = bal_score_key((bal_score)k);
         if (k == BAL_SCORE_MAP_CONTROL && v->control < 0)
             continue;
-        bal_record_real(scores, key, s->value[k]);
-        if (s->why[k] != NULL)
-            bal_record_text(undefined, key, s->why[k]);
+        if (values)
+            all = bal_report_add(r, key, bal_report_real(s->value[k])) && all;
+        else if (s->why[k] != NULL)
+            all = bal_report_add(r, key, json_string(s->why[k])) && all;
     }
-    bal_record_int(r, "graph_points", s->graph_points);
-    bal_record_int(r, "graph_neighbors", s->graph_neighbors);
-    bal_record_int(r, "lisi_neighbors", s->lisi_neighbors);
-    bal_record_real(r, "lisi_perplexity", s->perplexity);
-    bal_record_int(r, "leiden_clusters", s->clusters);
-    bal_record_int(r, "silhouette_points", s->silhouette_points);
-    bal_record_int(r, "retrieval_queries", s->queries);
+    return bal_report_whole(r, all);
 }
 
-static void record_groups(const bal_panel *v, double *const *column,
-                          const bal_labels *groups, const bal_size *size,
-                          bal_record *r)
+static json_t *groups_of(const bal_panel *v, double *const *column,
+                         const bal_labels *groups, const bal_size *size)
 {
+    json_t *r = json_object();
+    bool all = r != NULL;
+
     for (bal_size g = 0; g < groups->count; g++) {
         if (size[g] == 0)
             continue;
-        bal_record *one = bal_record_append(r, groups->name[g]);
-        bal_record_int(one, "points", size[g]);
+        json_t *one = json_pack("{s:I}", "points", (json_int_t)size[g]);
         for (int t = 0; t < BAL_COLUMN_COUNT; t++)
             if (column[t] != NULL &&
                 (t != BAL_COLUMN_MAP_CONTROL || v->control >= 0))
-                bal_record_real(one, bal_column_key((bal_column)t),
-                                column[t][g]);
+                all = bal_report_add(one, bal_column_key((bal_column)t),
+                                     bal_report_real(column[t][g])) &&
+                      all;
+        all = bal_report_add(r, groups->name[g], one) && all;
     }
+    return bal_report_whole(r, all);
 }
 
-bal_record *bal_evaluation_record(const bal_panel *v)
+static json_t *matrix_of(const bal_panel *v, const bal_scores *s)
 {
-    bal_record *r = bal_record_create();
-    bal_record *matrices;
+    return json_pack(
+        "{s:o, s:o, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:o}", "scores",
+        scores_of(v, s, true), "undefined", scores_of(v, s, false),
+        "graph_points", (json_int_t)s->graph_points, "graph_neighbors",
+        (json_int_t)s->graph_neighbors, "lisi_neighbors",
+        (json_int_t)s->lisi_neighbors, "lisi_perplexity",
+        bal_report_real(s->perplexity), "leiden_clusters",
+        (json_int_t)s->clusters, "silhouette_points",
+        (json_int_t)s->silhouette_points, "retrieval_queries",
+        (json_int_t)s->queries, "per_label",
+        groups_of(v, s->label, v->label, v->label_size), "per_batch",
+        groups_of(v, s->batch, v->batch, v->batch_size));
+}
 
-    bal_record_text(r, "version", bal_version());
-    bal_record_text(r, "commit", bal_commit());
-    bal_record_text(r, "file", v->par->input);
-    bal_options_record(bal_evaluation_table, v->par,
-                       bal_record_node(r, "parameters"));
-    bal_record_int(r, "points", v->points);
-    bal_record_int(r, "controls", v->controls);
-    bal_record_int(r, "batches", v->batch->count);
-    bal_record_int(r, "labels", v->label->count - (v->control >= 0));
-    matrices = bal_record_node(r, "matrices");
-    for (bal_size i = 0; i < v->matrices; i++) {
-        bal_record *one = bal_record_node(matrices, v->name[i]);
-        const bal_scores *s = v->score[i];
-        record_scores(v, s, one);
-        record_groups(v, s->label, v->label, v->label_size,
-                      bal_record_node(one, "per_label"));
-        record_groups(v, s->batch, v->batch, v->batch_size,
-                      bal_record_node(one, "per_batch"));
-    }
-    return r;
+json_t *bal_evaluation_report(const bal_panel *v)
+{
+    json_t *matrices = json_object();
+    bool all = matrices != NULL;
+
+    for (bal_size i = 0; i < v->matrices; i++)
+        all = bal_report_add(matrices, v->name[i],
+                             matrix_of(v, v->score[i])) &&
+              all;
+    return json_pack(
+        "{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:o}", "version",
+        bal_version(), "commit", bal_commit(), "file",
+        bal_report_text(v->par->input), "parameters",
+        bal_options_report(BAL_FOR_EVALUATE, v->par), "points",
+        (json_int_t)v->points, "controls", (json_int_t)v->controls, "batches",
+        (json_int_t)v->batch->count, "labels",
+        (json_int_t)(v->label->count - (v->control >= 0)), "matrices",
+        bal_report_whole(matrices, all));
 }

@@ -131,14 +131,14 @@ bal_size bal_job_dimensions(const bal_job *j);
 bal_verdict bal_job_plan(bal_job *j, int ranks);
 
 /** What determines the result and what came out: parameters, version, input,
- *  counts; the same for equal runs.  Local. */
-void bal_job_provenance(const bal_job *j, bal_record *r);
+ *  counts; the same for equal runs.  NULL if memory ran out.  Local. */
+json_t *bal_job_provenance(const bal_job *j);
 
 /** What may differ between equal runs: hosts, times, calls, bytes, memory.
- *  Collective; the record is rank 0's, NULL elsewhere. */
-bal_record *bal_job_run_record(bal_job *j);
+ *  Collective.  Fails with BAL_ENOMEM. */
+bal_verdict bal_job_run_report(bal_job *j, json_t **out);
 
-/** The table of phases, at level info.  Local; from the record of a run. */
-void bal_job_print_phases(const bal_record *run);
+/** The table of phases, at level info.  Local; from the report of a run. */
+void bal_job_print_phases(const json_t *run);
 
 #endif

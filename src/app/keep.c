@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "balans/app/options.h"
 #include "balans/app/version.h"
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
@@ -33,7 +34,8 @@ static size_t add_options(const bal_params *p, char *text, size_t at)
 {
     char value[1024];
 
-    for (const bal_option *o = bal_params_table; o->name != NULL; o++)
+    for (const bal_option *o = NULL;
+         (o = bal_option_next(BAL_FOR_CORRECT, o)) != NULL;)
         if (o->result && at < BAL_IDENTITY_MOST)
             at += (size_t)snprintf(text + at, BAL_IDENTITY_MOST - at,
                                    "--%s %s\n", o->name,

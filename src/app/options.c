@@ -6,9 +6,9 @@
 #include "balans/base/mem.h"
 #include "balans/base/text.h"
 
-static void *member(const bal_option *o, void *object)
+static void *member(const bal_option *o, bal_params *p)
 {
-    return (char *)object + o->at;
+    return (char *)p + o->at;
 }
 
 /* ---- text to one value; each sets it only if the text is allowed ---- */
@@ -69,7 +69,7 @@ static bool set_choice(const bal_option *o, const char *text, int *out)
     return false;
 }
 
-static bool set_share(const char *text, size_t length, bal_neighbors *out)
+static bool set_share(const char *text, size_t length, double *out)
 {
     char number[64];
     double percent;
@@ -80,20 +80,34 @@ static bool set_share(const char *text, size_t length, bal_neighbors *out)
     number[length] = '\0';
     if (!bal_parse_real(number, &percent) || percent <= 0 || percent > 100)
         return false;
-    *out = (bal_neighbors){.share = percent / 100};
+    *out = percent / 100;
     return true;
 }
 
+/* K, F% or K,F%. */
 static bool set_neighbors(const char *text, bal_neighbors *out)
 {
-    size_t length = strlen(text);
-    int64_t k;
+    const char *comma = strchr(text, ',');
+    const char *share = comma != NULL ? comma + 1 : text;
+    size_t length = strlen(share);
+    bool shared = length > 0 && share[length - 1] == '%';
+    char number[32];
+    bal_neighbors both = {0};
 
-    if (length > 0 && text[length - 1] == '%')
-        return set_share(text, length - 1, out);
-    if (!bal_parse_int(text, &k) || k < 1)
+    if (comma != NULL && (!shared || comma - text >= (int)sizeof number))
         return false;
-    *out = (bal_neighbors){.k = k};
+    if (shared && !set_share(share, length - 1, &both.share))
+        return false;
+    if (comma != NULL || !shared) {
+        size_t digits = comma != NULL ? (size_t)(comma - text) : length;
+        if (digits >= sizeof number)
+            return false;
+        memcpy(number, text, digits);
+        number[digits] = '\0';
+        if (!bal_parse_int(number, &both.k) || both.k < 1)
+            return false;
+    }
+    *out = both;
     return true;
 }
 
@@ -148,51 +162,76 @@ static bool set_number(const bal_option *o, void *value, const char *text)
     return false;
 }
 
-bal_status bal_option_set(const bal_option *o, void *object, const char *text,
-                          const char *who)
+bal_status bal_option_set(const bal_option *o, bal_params *p, const char *text,
+                          bool again, const char *who)
 {
     char allowed[256];
-    void *value = member(o, object);
+    void *value = member(o, p);
 
     if (o->automatic && strcmp(text, "auto") == 0) {
         *(int64_t *)value = 0;
         return BAL_OK;
     }
     if (o->kind == BAL_OPTION_TEXT && text[0] != '\0')
-        return o->repeated && *(char **)value != NULL
-                   ? add_text(text, value)
-                   : set_text(text, value);
+        return o->repeated && again ? add_text(text, value)
+                                    : set_text(text, value);
     if (set_number(o, value, text))
         return BAL_OK;
     return BAL_FAIL(BAL_EUSAGE, "cannot take '%s' for %s: it must be %s", text,
                     who, bal_option_allowed(o, allowed, sizeof allowed));
 }
 
-/* ---- all of a table ---- */
+/* ---- all of the table ---- */
 
-bal_status bal_options_default(const bal_option *table, void *object)
+const bal_option *bal_option_next(unsigned commands, const bal_option *o)
+{
+    o = o == NULL ? bal_options : o + 1;
+    while (o->name != NULL && (o->commands & commands) == 0)
+        o++;
+    return o->name != NULL ? o : NULL;
+}
+
+bal_status bal_params_default(bal_params *p)
 {
     bal_status st = BAL_OK;
 
-    for (const bal_option *o = table; o->name != NULL && !bal_failed(st); o++)
-        if (o->preset != NULL)
-            st = bal_option_set(o, object, o->preset, o->name);
+    *p = (bal_params){0};
+    for (const bal_option *o = bal_options; o->name != NULL; o++)
+        if (o->preset != NULL && !bal_failed(st))
+            st = bal_option_set(o, p, o->preset, false, o->name);
     return st;
 }
 
-void bal_options_destroy(const bal_option *table, void *object)
+void bal_params_destroy(bal_params *p)
 {
-    for (const bal_option *o = table; o->name != NULL; o++)
+    for (const bal_option *o = bal_options; o->name != NULL; o++)
         if (o->kind == BAL_OPTION_TEXT)
-            bal_free((char **)member(o, object));
+            bal_free((char **)member(o, p));
+    bal_free(&p->input);
+    bal_free(&p->output);
 }
 
-const bal_option *bal_option_find(const bal_option *table, const char *name)
+bal_status bal_options_complete(unsigned commands, const bal_params *p)
 {
-    for (const bal_option *o = table; o->name != NULL; o++)
+    for (const bal_option *o = NULL;
+         (o = bal_option_next(commands, o)) != NULL;)
+        if ((o->required & commands) != 0 &&
+            *(char *const *)((const char *)p + o->at) == NULL)
+            return BAL_FAIL(BAL_EUSAGE,
+                            "cannot start without option '--%s'; give --%s %s "
+                            "('balans info FILE.h5ad' lists the columns)",
+                            o->name, o->name, o->operand);
+    return BAL_OK;
+}
+
+const bal_option *bal_option_find(unsigned commands, const char *name)
+{
+    const bal_option *o = NULL;
+
+    while ((o = bal_option_next(commands, o)) != NULL)
         if (strcmp(o->name, name) == 0)
-            return o;
-    return NULL;
+            break;
+    return o;
 }
 
 static int least(int a, int b, int c)
@@ -227,12 +266,13 @@ static int edits(const char *a, const char *b)
     return row[m];
 }
 
-const char *bal_option_nearest(const bal_option *table, const char *name)
+const char *bal_option_nearest(unsigned commands, const char *name)
 {
     const char *nearest = NULL;
     int fewest = (int)strlen(name) / 3 + 2;
 
-    for (const bal_option *o = table; o->name != NULL; o++) {
+    for (const bal_option *o = NULL;
+         (o = bal_option_next(commands, o)) != NULL;) {
         int now = edits(o->name, name);
         if (now < fewest) {
             fewest = now;
@@ -257,10 +297,9 @@ static bool may_be_quoted(const bal_option *o)
            o->kind == BAL_OPTION_NEIGHBORS || o->kind == BAL_OPTION_SIZE;
 }
 
-static bal_status fail_unknown(const bal_option *table, const bal_setting *s,
-                               const char *path)
+static bal_status fail_unknown(const bal_setting *s, const char *path)
 {
-    const char *near = bal_option_nearest(table, s->key);
+    const char *near = bal_option_nearest(BAL_FOR_CORRECT, s->key);
 
     if (near != NULL)
         return BAL_FAIL(BAL_EUSAGE,
@@ -273,16 +312,16 @@ static bal_status fail_unknown(const bal_option *table, const bal_setting *s,
                     path, (long long)s->line, s->key);
 }
 
-static bal_status configure_one(const bal_option *table, void *object,
-                                const bal_setting *s, const char *path)
+static bal_status configure_one(bal_params *p, const bal_setting *s,
+                                const char *path)
 {
     char who[512], allowed[256];
-    const bal_option *o = bal_option_find(table, s->key);
+    const bal_option *o = bal_option_find(BAL_FOR_CORRECT, s->key);
 
     if (o == NULL || o->command_line)
-        return fail_unknown(table, s, path);
+        return fail_unknown(s, path);
     if (is_null(s) && o->kind == BAL_OPTION_TEXT && o->preset == NULL) {
-        bal_free((char **)member(o, object));
+        bal_free((char **)member(o, p));
         return BAL_OK;
     }
     snprintf(who, sizeof who, "key '%s' in '%s', line %lld", s->key, path,
@@ -291,15 +330,14 @@ static bal_status configure_one(const bal_option *table, void *object,
         return BAL_FAIL(BAL_EUSAGE, "cannot take %s for %s: it must be %s",
                         is_null(s) ? "nothing" : "text in quotes", who,
                         bal_option_allowed(o, allowed, sizeof allowed));
-    return bal_option_set(o, object, s->value, who);
+    return bal_option_set(o, p, s->value, false, who);
 }
 
-bal_status bal_options_configure(const bal_option *table, void *object,
-                                 const bal_config *file)
+bal_status bal_options_configure(bal_params *p, const bal_config *file)
 {
     bal_status st = BAL_OK;
 
     for (bal_size i = 0; i < file->count && !bal_failed(st); i++)
-        st = configure_one(table, object, &file->at[i], file->path);
+        st = configure_one(p, &file->at[i], file->path);
     return st;
 }

@@ -1,5 +1,5 @@
 #define _POSIX_C_SOURCE 200809L
-/* What a table of options says: allowed values, YAML, --help, provenance. */
+/* What the table of options says: allowed values, YAML, --help, provenance. */
 #include "balans/app/options.h"
 
 #include <ctype.h>
@@ -11,10 +11,11 @@
 
 #include "balans/algo/row.h"
 #include "balans/base/text.h"
+#include "balans/io/report.h"
 
-static const void *member(const bal_option *o, const void *object)
+static const void *member(const bal_option *o, const bal_params *p)
 {
-    return (const char *)object + o->at;
+    return (const char *)p + o->at;
 }
 
 /* ---- allowed values ---- */
@@ -87,8 +88,9 @@ char *bal_option_allowed(const bal_option *o, char *buf, size_t size)
         break;
     case BAL_OPTION_NEIGHBORS:
         snprintf(buf, size,
-                 "an integer of at least 1, or a share of each batch above 0%% "
-                 "and up to 100%%, such as 0.1%%");
+                 "an integer of at least 1, a share of each batch above 0%% "
+                 "and up to 100%%, such as 0.1%%, or the larger of both, such "
+                 "as 20,1%%");
         break;
     case BAL_OPTION_SIZE:
         describe_size(o, buf, size);
@@ -113,15 +115,20 @@ static void write_real(char *buf, size_t size, double v)
 
 static void write_neighbors(char *buf, size_t size, const bal_neighbors *v)
 {
-    if (v->k > 0) {
+    char share[32];
+
+    buf[0] = '\0';
+    if (v->k > 0)
         snprintf(buf, size, "%" PRId64, v->k);
+    if (v->share <= 0)
         return;
-    }
     for (int digits = 15; digits <= 17; digits++) {
-        snprintf(buf, size, "%.*g", digits, 100 * v->share);
-        if (strtod(buf, NULL) / 100 == v->share)
+        snprintf(share, sizeof share, "%.*g", digits, 100 * v->share);
+        if (strtod(share, NULL) / 100 == v->share)
             break;
     }
+    append(buf, size, v->k > 0 ? "," : "");
+    append(buf, size, share);
     append(buf, size, "%");
 }
 
@@ -170,25 +177,25 @@ static void write_number(const bal_option *o, const void *v, char *buf,
     }
 }
 
-static const char *text_of(const bal_option *o, const void *object)
+static const char *text_of(const bal_option *o, const bal_params *p)
 {
-    char *const *text = member(o, object);
+    char *const *text = member(o, p);
 
     return *text;
 }
 
-char *bal_option_value(const bal_option *o, const void *object, char *buf,
+char *bal_option_value(const bal_option *o, const bal_params *p, char *buf,
                        size_t size)
 {
     const char *text;
 
     if (o->kind == BAL_OPTION_TEXT) {
-        text = text_of(o, object);
+        text = text_of(o, p);
         snprintf(buf, size, "%s", text != NULL ? text : "null");
-    } else if (o->automatic && *(const int64_t *)member(o, object) == 0) {
+    } else if (o->automatic && *(const int64_t *)member(o, p) == 0) {
         snprintf(buf, size, "auto");
     } else {
-        write_number(o, member(o, object), buf, size);
+        write_number(o, member(o, p), buf, size);
     }
     return buf;
 }
@@ -233,26 +240,26 @@ static int print_text(const char *text, FILE *stream)
     return width;
 }
 
-static int print_value(const bal_option *o, const void *object, FILE *stream)
+static int print_value(const bal_option *o, const bal_params *p, FILE *stream)
 {
     char buf[128];
 
-    if (o->kind == BAL_OPTION_TEXT && text_of(o, object) != NULL)
-        return print_text(text_of(o, object), stream);
-    return fprintf(stream, "%s", bal_option_value(o, object, buf, sizeof buf));
+    if (o->kind == BAL_OPTION_TEXT && text_of(o, p) != NULL)
+        return print_text(text_of(o, p), stream);
+    return fprintf(stream, "%s", bal_option_value(o, p, buf, sizeof buf));
 }
 
-void bal_options_print(const bal_option *table, const void *object,
-                       FILE *stream)
+void bal_options_print(unsigned commands, const bal_params *p, FILE *stream)
 {
     char allowed[256];
 
-    for (const bal_option *o = table; o->name != NULL; o++) {
+    for (const bal_option *o = NULL;
+         (o = bal_option_next(commands, o)) != NULL;) {
         if (o->command_line)
             continue;
-        fprintf(stream, "%s# %s\n", o == table ? "" : "\n", o->meaning);
+        fprintf(stream, "\n# %s\n", o->meaning);
         int width = fprintf(stream, "%s: ", o->name);
-        width += print_value(o, object, stream);
+        width += print_value(o, p, stream);
         fprintf(stream, "%*s# ", width < 24 ? 24 - width : 1, "");
         if (o->unit != NULL)
             fprintf(stream, "%s; ", o->unit);
@@ -281,9 +288,10 @@ static void print_wrapped(const char *text, int column, FILE *stream)
     fputc('\n', stream);
 }
 
-static void describe_default(const bal_option *o, char *buf, size_t size)
+static void describe_default(const bal_option *o, unsigned commands, char *buf,
+                             size_t size)
 {
-    if (o->required)
+    if ((o->required & commands) != 0)
         snprintf(buf, size, " (required)");
     else if (o->preset != NULL && o->kind != BAL_OPTION_FLAG)
         snprintf(buf, size, " (default %s)", o->preset);
@@ -303,14 +311,15 @@ static void print_head(const bal_option *o, char *head, size_t size)
              o->operand != NULL ? o->operand : "");
 }
 
-void bal_options_help(const bal_option *table, FILE *stream)
+void bal_options_help(unsigned commands, FILE *stream)
 {
     char head[128], text[1024], allowed[256], preset[128];
 
-    for (const bal_option *o = table; o->name != NULL; o++) {
+    for (const bal_option *o = NULL;
+         (o = bal_option_next(commands, o)) != NULL;) {
         bool plain = o->kind == BAL_OPTION_TEXT || o->kind == BAL_OPTION_FLAG;
         print_head(o, head, sizeof head);
-        describe_default(o, preset, sizeof preset);
+        describe_default(o, commands, preset, sizeof preset);
         snprintf(text, sizeof text, "%s%s%s%s", o->meaning, plain ? "" : "; ",
                  plain ? "" : bal_option_allowed(o, allowed, sizeof allowed),
                  preset);
@@ -325,32 +334,34 @@ void bal_options_help(const bal_option *table, FILE *stream)
 
 /* ---- provenance ---- */
 
-static void record_one(const bal_option *o, const void *object, bal_record *r)
+static json_t *value_of(const bal_option *o, const bal_params *p)
 {
     char buf[128];
-    const void *v = member(o, object);
+    const void *v = member(o, p);
     bool is_int = o->kind == BAL_OPTION_INT;
 
     if (o->kind == BAL_OPTION_SEED && *(const uint64_t *)v <= INT64_MAX)
-        bal_record_int(r, o->name, (int64_t) * (const uint64_t *)v);
-    else if (is_int && (!o->automatic || *(const int64_t *)v != 0))
-        bal_record_int(r, o->name, *(const int64_t *)v);
-    else if (o->kind == BAL_OPTION_REAL)
-        bal_record_real(r, o->name, *(const double *)v);
-    else if (o->kind == BAL_OPTION_FLAG)
-        bal_record_flag(r, o->name, *(const bool *)v);
-    else if (o->kind == BAL_OPTION_TEXT)
-        bal_record_text(r, o->name, text_of(o, object));
-    else
-        bal_record_text(r, o->name,
-                        bal_option_value(o, object, buf, sizeof buf));
+        return json_integer((json_int_t) * (const uint64_t *)v);
+    if (is_int && (!o->automatic || *(const int64_t *)v != 0))
+        return json_integer(*(const int64_t *)v);
+    if (o->kind == BAL_OPTION_REAL)
+        return bal_report_real(*(const double *)v);
+    if (o->kind == BAL_OPTION_FLAG)
+        return json_boolean(*(const bool *)v);
+    if (o->kind == BAL_OPTION_TEXT)
+        return bal_report_text(text_of(o, p));
+    return json_string(bal_option_value(o, p, buf, sizeof buf));
 }
 
-void bal_options_record(const bal_option *table, const void *object,
-                        bal_record *r)
+json_t *bal_options_report(unsigned commands, const bal_params *p)
 {
-    for (const bal_option *o = table; o->name != NULL; o++)
+    json_t *r = json_object();
+    bool all = r != NULL;
+
+    for (const bal_option *o = NULL;
+         (o = bal_option_next(commands, o)) != NULL;)
         if (o->result &&
-            !(o->kind == BAL_OPTION_TEXT && text_of(o, object) == NULL))
-            record_one(o, object, r);
+            !(o->kind == BAL_OPTION_TEXT && text_of(o, p) == NULL))
+            all = bal_report_add(r, o->name, value_of(o, p)) && all;
+    return bal_report_whole(r, all);
 }

@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "balans/app/plan.h"
-#include "balans/base/mem.h"
-#include "balans/base/text.h"
+#include "balans/app/options.h"
+#include "balans/app/simulate.h"
 
 static const char *const scalings[] = {"standard", "none", NULL};
 static const char *const sparsifiers[] = {"elbow", "scale", NULL};
@@ -14,177 +13,235 @@ static const char *const policies[] = {"extend", "keep", NULL};
 static const char *const corrections[] = {"smooth", "residual", NULL};
 static const char *const estimators[] = {"normal", "nystrom", NULL};
 static const char *const solvers[] = {"auto", "lapack", "scalapack", NULL};
+static const char *const distances[] = {"cosine", "euclidean", NULL};
+
+/* Who takes a line. */
+enum {
+    EVALUATE = BAL_FOR_EVALUATE,
+    SIMULATE = BAL_FOR_SIMULATE,
+    PARAMS = BAL_FOR_PARAMS,
+    RUN = BAL_FOR_CORRECT | BAL_FOR_PARAMS, /* what a run does */
+    NEED = RUN | BAL_FOR_INFO,              /* what changes what it needs */
+    ALL = NEED | EVALUATE | SIMULATE,
+};
 
 /* clang-format off */
 #define AT(member) offsetof(bal_params, member)
 
-/* What a run and a question about one have in common. */
-#define BATCH(needed) \
-    {.name = "batch", .kind = BAL_OPTION_TEXT, .at = AT(batch), \
-     .required = needed, .result = true, .operand = "COLUMN", \
-     .meaning = "column of obs that names the batch: categorical, string or " \
-                "integer"}
-#define COMMON \
-    {.name = "matrix", .kind = BAL_OPTION_TEXT, .at = AT(matrix), \
-     .preset = "X", .result = true, .operand = "NAME", \
-     .meaning = "matrix to correct: X, layers/NAME or obsm/NAME"}, \
-    {.name = "scale", .kind = BAL_OPTION_CHOICE, .at = AT(scale), \
-     .preset = "standard", .choice = scalings, .result = true, \
-     .operand = "HOW", \
-     .meaning = "scale of the features in the distance space"}, \
-    {.name = "clip", .kind = BAL_OPTION_REAL, .at = AT(clip), \
-     .preset = "10", .low = 0, .high = INFINITY, .above = true, \
-     .result = true, .operand = "C", .unit = "standard deviations", \
-     .meaning = "standardised features are cut off at +-C in the distance " \
-                "space"}, \
-    {.name = "pca", .kind = BAL_OPTION_INT, .at = AT(pca), \
-     .preset = "50", .low = 0, .high = INT32_MAX, .result = true, \
-     .operand = "P", .unit = "components", \
-     .meaning = "principal components of the distance space, used where " \
-                "there are more features; 0 turns them off"}, \
-    {.name = "neighbors", .kind = BAL_OPTION_NEIGHBORS, .at = AT(neighbors), \
-     .preset = "10", .result = true, .operand = "K|F%", .unit = "points", \
-     .meaning = "which neighbour's distance sets the local scale in each " \
-                "batch"}, \
-    {.name = "block", .kind = BAL_OPTION_INT, .at = AT(block), \
-     .preset = "50", .low = 1, .high = BAL_BLOCK_MOST, .result = true, \
-     .operand = "J", .unit = "steps", \
-     .meaning = "steps in one block of the sampler"}, \
-    {.name = "patience", .kind = BAL_OPTION_INT, .at = AT(patience), \
-     .preset = "20", .low = 1, .high = INT32_MAX, .result = true, \
-     .operand = "T", .unit = "landmarks", \
-     .meaning = "landmarks in succession that cover nothing new before " \
-                "sampling stops"}, \
-    {.name = "sparsify", .kind = BAL_OPTION_CHOICE, .at = AT(sparsify), \
-     .preset = "elbow", .choice = sparsifiers, .result = true, \
-     .operand = "HOW", \
-     .meaning = "which affinities of a landmark are kept: left of the " \
-                "curve's bend, or within the local scale"}, \
-    {.name = "gate", .kind = BAL_OPTION_REAL, .at = AT(gate), \
-     .preset = "0", .low = 0, .high = INFINITY, .result = true, \
-     .operand = "G", \
-     .meaning = "leave out batches whose local scale (squared) is more than " \
-                "G times that of the landmark's own batch; 0 is off, else at " \
-                "least 1"}, \
-    {.name = "uncovered", .kind = BAL_OPTION_CHOICE, .at = AT(uncovered), \
-     .preset = "extend", .choice = policies, .result = true, \
-     .operand = "HOW", \
-     .meaning = "points that no landmark covers: draw landmarks among them, " \
-                "or keep their values"}, \
-    {.name = "max-landmarks", .kind = BAL_OPTION_INT, .at = AT(max_landmarks), \
-     .preset = "0", .low = 0, .high = INT32_MAX, .result = true, \
-     .operand = "M", .unit = "landmarks", \
-     .meaning = "most landmarks to draw; 0 is no limit"}, \
-    {.name = "correction", .kind = BAL_OPTION_CHOICE, .at = AT(correction), \
-     .preset = "smooth", .choice = corrections, .result = true, \
-     .operand = "HOW", \
-     .meaning = "replace each profile by its smoothed one, or move it by " \
-                "what its batch is off"}, \
-    {.name = "estimator", .kind = BAL_OPTION_CHOICE, .at = AT(estimator), \
-     .preset = "normal", .choice = estimators, .result = true, \
-     .operand = "HOW", \
-     .meaning = "how smooth weighs landmarks; nystrom costs the cube of " \
-                "their number"}, \
-    {.name = "rcond", .kind = BAL_OPTION_REAL, .at = AT(rcond), \
-     .preset = "0.1", .low = 0, .high = 1, .below = true, .result = true, \
-     .operand = "R", .unit = "share of the largest eigenvalue", \
-     .meaning = "nystrom keeps the eigenvalues above it"}, \
-    {.name = "passes", .kind = BAL_OPTION_INT, .at = AT(passes), \
-     .preset = "1", .low = 1, .high = 1000, .result = true, \
-     .operand = "T", \
-     .meaning = "passes; all but the last apply the residual correction"}, \
-    {.name = "seed", .kind = BAL_OPTION_SEED, .at = AT(seed), \
-     .preset = "0", .result = true, .operand = "S", \
-     .meaning = "seed of the random numbers"}, \
-    {.name = "save-affinity", .kind = BAL_OPTION_FLAG, \
-     .at = AT(save_affinity), .preset = "false", .result = true, \
-     .meaning = "store the affinities in the output, as uns/balans/affinity"}, \
-    {.name = "keep-original", .kind = BAL_OPTION_FLAG, \
-     .at = AT(keep_original), .preset = "false", .result = true, \
-     .meaning = "store the input matrix in the output, as layers/original or " \
-                "obsm/NAME_original"}, \
-    {.name = "memory-per-rank", .kind = BAL_OPTION_SIZE, \
-     .at = AT(memory_per_rank), .preset = "auto", .low = 1 << 20, \
-     .high = INFINITY, .automatic = true, .operand = "SIZE", .unit = "bytes", \
-     .meaning = "working memory of a rank beyond the data itself; auto " \
-                "is 1G"}, \
-    {.name = "threads", .kind = BAL_OPTION_INT, .at = AT(threads), \
-     .preset = "auto", .low = 1, .high = 4096, .automatic = true, \
-     .operand = "N", .unit = "threads", \
-     .meaning = "OpenMP threads of a rank; auto is OMP_NUM_THREADS, else 1"}, \
-    {.name = "pca-solver", .kind = BAL_OPTION_CHOICE, .at = AT(pca_solver), \
-     .preset = "auto", .choice = solvers, .result = true, .operand = "HOW", \
-     .meaning = "who finds the principal components; auto is scalapack above " \
-                "4096 features"}
-#define VERBOSE \
-    {.name = "verbose", .letter = 'v', .kind = BAL_OPTION_FLAG, \
-     .at = AT(verbose), .preset = "false", .command_line = true, \
-     .meaning = "say more on stderr"}
-
-const bal_option bal_params_table[] = {
-    BATCH(true),
-    COMMON,
-    {.name = "checkpoint", .kind = BAL_OPTION_TEXT, .at = AT(checkpoint),
+const bal_option bal_options[] = {
+    {.name = "batch", .commands = NEED | EVALUATE,
+     .required = BAL_FOR_CORRECT | EVALUATE, .at = AT(batch), .result = true,
+     .operand = "COLUMN",
+     .meaning = "column of obs that names the batch: categorical, string or "
+                "integer"},
+    {.name = "label", .commands = EVALUATE, .required = EVALUATE,
+     .at = AT(label), .result = true, .operand = "COLUMN",
+     .meaning = "column of obs that names what replicates share, such as the "
+                "compound or the cell type"},
+    {.name = "matrix", .commands = NEED, .at = AT(matrix), .preset = "X",
+     .result = true, .operand = "NAME",
+     .meaning = "matrix to correct: X, layers/NAME or obsm/NAME"},
+    {.name = "matrix", .commands = EVALUATE, .at = AT(matrix), .preset = "X",
+     .repeated = true, .operand = "NAME",
+     .meaning = "matrix to evaluate: X, layers/NAME or obsm/NAME; may be "
+                "repeated, and then the matrices stand side by side"},
+    {.name = "control", .commands = EVALUATE, .at = AT(control),
+     .result = true, .operand = "LABEL",
+     .meaning = "label of the negative controls: replicates are retrieved "
+                "against them as well, and all other metrics leave them out"},
+    {.name = "scale", .commands = NEED, .kind = BAL_OPTION_CHOICE,
+     .at = AT(scale), .preset = "standard", .choice = scalings, .result = true,
+     .operand = "HOW",
+     .meaning = "scale of the features in the distance space"},
+    {.name = "clip", .commands = NEED, .kind = BAL_OPTION_REAL, .at = AT(clip),
+     .preset = "10", .low = 0, .high = INFINITY, .above = true,
+     .result = true, .operand = "C", .unit = "standard deviations",
+     .meaning = "standardised features are cut off at +-C in the distance "
+                "space"},
+    {.name = "pca", .commands = NEED, .kind = BAL_OPTION_INT, .at = AT(pca),
+     .preset = "50", .low = 0, .high = INT32_MAX, .result = true,
+     .operand = "P", .unit = "components",
+     .meaning = "principal components of the distance space, used where "
+                "there are more features; 0 turns them off"},
+    {.name = "neighbors", .commands = NEED, .kind = BAL_OPTION_NEIGHBORS,
+     .at = AT(neighbors), .preset = "10", .result = true, .operand = "K|F%|K,F%",
+     .unit = "points",
+     .meaning = "which neighbour's distance sets the local scale in each "
+                "batch"},
+    {.name = "block", .commands = NEED, .kind = BAL_OPTION_INT,
+     .at = AT(block), .preset = "50", .low = 1, .high = BAL_BLOCK_MOST,
+     .result = true, .operand = "J", .unit = "steps",
+     .meaning = "steps in one block of the sampler"},
+    {.name = "patience", .commands = NEED, .kind = BAL_OPTION_INT,
+     .at = AT(patience), .preset = "20", .low = 1, .high = INT32_MAX,
+     .result = true, .operand = "T", .unit = "landmarks",
+     .meaning = "landmarks in succession that cover nothing new before "
+                "sampling stops"},
+    {.name = "sparsify", .commands = NEED, .kind = BAL_OPTION_CHOICE,
+     .at = AT(sparsify), .preset = "elbow", .choice = sparsifiers,
+     .result = true, .operand = "HOW",
+     .meaning = "which affinities of a landmark are kept: left of the "
+                "curve's bend, or within the local scale"},
+    {.name = "gate", .commands = NEED, .kind = BAL_OPTION_REAL, .at = AT(gate),
+     .preset = "0", .low = 0, .high = INFINITY, .result = true,
+     .operand = "G",
+     .meaning = "leave out batches whose local scale (squared) is more than "
+                "G times that of the landmark's own batch; 0 is off, else at "
+                "least 1"},
+    {.name = "uncovered", .commands = NEED, .kind = BAL_OPTION_CHOICE,
+     .at = AT(uncovered), .preset = "extend", .choice = policies,
+     .result = true, .operand = "HOW",
+     .meaning = "points that no landmark covers: draw landmarks among them, "
+                "or keep their values"},
+    {.name = "max-landmarks", .commands = NEED, .kind = BAL_OPTION_INT,
+     .at = AT(max_landmarks), .preset = "0", .low = 0, .high = INT32_MAX,
+     .result = true, .operand = "M", .unit = "landmarks",
+     .meaning = "most landmarks to draw; 0 is no limit"},
+    {.name = "correction", .commands = NEED, .kind = BAL_OPTION_CHOICE,
+     .at = AT(correction), .preset = "smooth", .choice = corrections,
+     .result = true, .operand = "HOW",
+     .meaning = "replace each profile by its smoothed one, or move it by "
+                "what its batch is off"},
+    {.name = "estimator", .commands = NEED, .kind = BAL_OPTION_CHOICE,
+     .at = AT(estimator), .preset = "normal", .choice = estimators,
+     .result = true, .operand = "HOW",
+     .meaning = "how smooth weighs landmarks; nystrom costs the cube of "
+                "their number"},
+    {.name = "rcond", .commands = NEED, .kind = BAL_OPTION_REAL,
+     .at = AT(rcond), .preset = "0.1", .low = 0, .high = 1, .below = true,
+     .result = true, .operand = "R", .unit = "share of the largest eigenvalue",
+     .meaning = "nystrom keeps the eigenvalues above it"},
+    {.name = "passes", .commands = NEED, .kind = BAL_OPTION_INT,
+     .at = AT(passes), .preset = "1", .low = 1, .high = 1000, .result = true,
+     .operand = "T",
+     .meaning = "passes; all but the last apply the residual correction"},
+    {.name = "distance", .commands = EVALUATE, .kind = BAL_OPTION_CHOICE,
+     .at = AT(distance), .preset = "cosine", .choice = distances,
+     .result = true, .operand = "HOW",
+     .meaning = "distance between profiles"},
+    {.name = "sample", .commands = EVALUATE, .kind = BAL_OPTION_INT,
+     .at = AT(sample), .preset = "200000", .low = 0, .high = INT32_MAX,
+     .result = true, .operand = "N", .unit = "points",
+     .meaning = "with more points, the neighbour graph and retrieval use a "
+                "random sample of N; 0 is no limit"},
+    {.name = "points", .commands = SIMULATE, .kind = BAL_OPTION_INT,
+     .at = AT(points), .preset = "10000", .low = 1, .high = 1e12,
+     .result = true, .operand = "N", .unit = "points",
+     .meaning = "points (rows) to draw"},
+    {.name = "dims", .commands = SIMULATE, .kind = BAL_OPTION_INT,
+     .at = AT(dims), .preset = "10", .low = 1, .high = 1e6, .result = true,
+     .operand = "D", .unit = "features",
+     .meaning = "features (columns) of each point"},
+    {.name = "clusters", .commands = SIMULATE, .kind = BAL_OPTION_INT,
+     .at = AT(clusters), .preset = "10", .low = 1, .high = 1e7,
+     .result = true, .operand = "K", .unit = "clusters",
+     .meaning = "clusters, of unequal sizes; they become obs column 'label'"},
+    {.name = "batches", .commands = SIMULATE, .kind = BAL_OPTION_INT,
+     .at = AT(batches), .preset = "5", .low = 1, .high = 1e7, .result = true,
+     .operand = "B", .unit = "batches",
+     .meaning = "batches; they become obs column 'batch'"},
+    {.name = "missing", .commands = SIMULATE, .kind = BAL_OPTION_REAL,
+     .at = AT(missing), .preset = "0", .low = 0, .high = 1, .below = true,
+     .result = true, .operand = "F", .unit = "share of the clusters",
+     .meaning = "share of the clusters that each batch lacks"},
+    {.name = "outliers", .commands = SIMULATE, .kind = BAL_OPTION_REAL,
+     .at = AT(outliers), .preset = "0", .low = 0, .high = 1, .below = true,
+     .result = true, .operand = "F", .unit = "share of the points",
+     .meaning = "share of the points that have wild values"},
+    {.name = "truth", .commands = SIMULATE, .kind = BAL_OPTION_FLAG,
+     .at = AT(truth), .preset = "false", .result = true,
+     .meaning = "store the values without batch effects, as layers/truth"},
+    {.name = "seed", .commands = ALL, .kind = BAL_OPTION_SEED, .at = AT(seed),
+     .preset = "0", .result = true, .operand = "S",
+     .meaning = "seed of the random numbers"},
+    {.name = "save-affinity", .commands = NEED, .kind = BAL_OPTION_FLAG,
+     .at = AT(save_affinity), .preset = "false", .result = true,
+     .meaning = "store the affinities in the output, as uns/balans/affinity"},
+    {.name = "keep-original", .commands = NEED, .kind = BAL_OPTION_FLAG,
+     .at = AT(keep_original), .preset = "false", .result = true,
+     .meaning = "store the input matrix in the output, as layers/original or "
+                "obsm/NAME_original"},
+    {.name = "memory-per-rank", .commands = NEED, .kind = BAL_OPTION_SIZE,
+     .at = AT(memory_per_rank), .preset = "auto", .low = 1 << 20,
+     .high = INFINITY, .automatic = true, .operand = "SIZE", .unit = "bytes",
+     .meaning = "working memory of a rank beyond the data itself; auto "
+                "is 1G"},
+    {.name = "threads", .commands = NEED | EVALUATE, .kind = BAL_OPTION_INT,
+     .at = AT(threads), .preset = "auto", .low = 1, .high = 4096,
+     .automatic = true, .operand = "N", .unit = "threads",
+     .meaning = "OpenMP threads of a rank; auto is OMP_NUM_THREADS, else 1"},
+    {.name = "pca-solver", .commands = NEED, .kind = BAL_OPTION_CHOICE,
+     .at = AT(pca_solver), .preset = "auto", .choice = solvers, .result = true,
+     .operand = "HOW",
+     .meaning = "who finds the principal components; auto is scalapack above "
+                "4096 features"},
+    {.name = "ranks", .commands = BAL_FOR_INFO, .kind = BAL_OPTION_INT,
+     .at = AT(ranks), .preset = "auto", .low = 1, .high = 1000000,
+     .automatic = true, .operand = "R", .unit = "ranks",
+     .meaning = "ranks of the run that is asked about; auto is as many as "
+                "ask"},
+    {.name = "checkpoint", .commands = RUN, .at = AT(checkpoint),
      .operand = "FILE",
      .meaning = "keep the state of the run in this file, stop with exit code "
                 "75 on SIGUSR1, SIGTERM or near the time limit, and go on from "
                 "it when started again; removed when the output is complete"},
-    {.name = "checkpoint-every", .kind = BAL_OPTION_REAL,
+    {.name = "checkpoint-every", .commands = RUN, .kind = BAL_OPTION_REAL,
      .at = AT(checkpoint_every), .preset = "30", .low = 0, .high = 1e9,
      .operand = "MIN", .unit = "minutes",
      .meaning = "time between checkpoints"},
-    {.name = "time-limit", .kind = BAL_OPTION_REAL, .at = AT(time_limit),
-     .preset = "0", .low = 0, .high = 1e9, .operand = "MIN",
-     .unit = "minutes",
+    {.name = "time-limit", .commands = RUN, .kind = BAL_OPTION_REAL,
+     .at = AT(time_limit), .preset = "0", .low = 0, .high = 1e9,
+     .operand = "MIN", .unit = "minutes",
      .meaning = "time the run has, from the start of the program; stop with a "
                 "checkpoint when it is nearly over; 0 is no limit"},
-    {.name = "stall-timeout", .kind = BAL_OPTION_INT,
+    {.name = "stall-timeout", .commands = RUN, .kind = BAL_OPTION_INT,
      .at = AT(stall_timeout), .preset = "600", .low = 0, .high = INT32_MAX,
      .operand = "SEC", .unit = "seconds",
      .meaning = "end with an error when a rank has made no progress for so "
                 "long, or longer in steps that are long by their size, all "
                 "ranks within 90 s more; 0 is never"},
-    {.name = "report", .kind = BAL_OPTION_TEXT, .at = AT(report),
+    {.name = "report", .commands = RUN, .at = AT(report),
      .operand = "FILE.json",
      .meaning = "write a machine-readable report of the run"},
-    {.name = "dry-run", .kind = BAL_OPTION_FLAG, .at = AT(dry_run),
-     .preset = "false",
+    {.name = "json", .commands = EVALUATE, .at = AT(json),
+     .operand = "FILE.json",
+     .meaning = "write all scores, by label and by batch as well"},
+    {.name = "dry-run", .commands = RUN, .kind = BAL_OPTION_FLAG,
+     .at = AT(dry_run), .preset = "false",
      .meaning = "print shape, batches, memory, and what landmarks and time a "
                 "sample lets expect; write nothing"},
-    {.name = "force", .kind = BAL_OPTION_FLAG, .at = AT(force),
-     .preset = "false",
+    {.name = "force", .commands = RUN | SIMULATE, .kind = BAL_OPTION_FLAG,
+     .at = AT(force), .preset = "false",
      .meaning = "overwrite the output file"},
-    {.name = "config", .kind = BAL_OPTION_TEXT, .at = AT(config),
-     .command_line = true, .operand = "FILE.yaml",
-     .meaning = "read options from a file, as 'balans params' prints them; "
-                "the command line wins"},
-    VERBOSE,
-    {.name = "quiet", .letter = 'q', .kind = BAL_OPTION_FLAG,
+    {.name = "config", .commands = NEED, .at = AT(config),
+     .command_line = true, .operand = "FILE.yaml|NAME",
+     .meaning = "read options from a file, as 'balans params' prints them, or "
+                "from an installed one, such as 'single-cell'; the command "
+                "line wins"},
+    {.name = "faults", .commands = PARAMS, .kind = BAL_OPTION_FLAG,
+     .at = AT(faults), .preset = "false", .command_line = true,
+     .meaning = "list the places where, for tests, BAL_FAULT=PLACE:RANK in the "
+                "environment makes a run fail"},
+    {.name = "verbose", .letter = 'v', .commands = ALL,
+     .kind = BAL_OPTION_FLAG, .at = AT(verbose), .preset = "false",
+     .command_line = true,
+     .meaning = "say more on stderr"},
+    {.name = "quiet", .letter = 'q', .commands = ALL, .kind = BAL_OPTION_FLAG,
      .at = AT(quiet), .preset = "false", .command_line = true,
      .meaning = "say nothing on stderr but why it failed"},
     {.name = NULL},
 };
-
-const bal_option bal_query_table[] = {
-    BATCH(false),
-    COMMON,
-    {.name = "ranks", .kind = BAL_OPTION_INT, .at = offsetof(bal_query, ranks),
-     .preset = "auto", .low = 1, .high = 1000000, .automatic = true,
-     .operand = "R", .unit = "ranks",
-     .meaning = "ranks of the run that is asked about; auto is as many as "
-                "ask"},
-    VERBOSE,
-    {.name = NULL},
-};
 /* clang-format on */
 
-bal_status bal_params_default(bal_params *p)
+_Static_assert(sizeof bal_options / sizeof *bal_options <= BAL_OPTIONS_MOST,
+               "what was given can be marked");
+
+static bool is_same(const char *a, const char *b)
 {
-    *p = (bal_params){0};
-    return bal_options_default(bal_params_table, p);
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
-bal_status bal_params_check_rules(const bal_params *p)
+bal_status bal_params_check(const bal_params *p)
 {
     if (p->verbose && p->quiet)
         return BAL_FAIL(BAL_EUSAGE,
@@ -192,6 +249,11 @@ bal_status bal_params_check_rules(const bal_params *p)
     if (p->time_limit > 0 && p->checkpoint == NULL)
         return BAL_FAIL(BAL_EUSAGE, "cannot stop for '--time-limit' without a "
                                     "checkpoint; add '--checkpoint FILE'");
+    if (is_same(p->checkpoint, p->input) || is_same(p->checkpoint, p->output))
+        return BAL_FAIL(BAL_EUSAGE,
+                        "cannot use '%s' for option '--checkpoint': it is the "
+                        "input or the output",
+                        p->checkpoint);
     if (p->gate != 0 && p->gate < 1)
         return BAL_FAIL(BAL_EUSAGE,
                         "cannot take '%.15g' for option '--gate': it must be 0 "
@@ -201,33 +263,10 @@ bal_status bal_params_check_rules(const bal_params *p)
         return BAL_FAIL(BAL_EUSAGE, "cannot combine '--estimator nystrom' with "
                                     "'--correction residual'; it needs "
                                     "'--correction smooth'");
-    return BAL_OK;
-}
-
-bal_status bal_params_check(const bal_params *p)
-{
-    if (p->input == NULL || p->output == NULL)
-        return BAL_FAIL(BAL_EUSAGE,
-                        "cannot start without an %s file; give INPUT.h5ad and "
-                        "OUTPUT.h5ad",
-                        p->input == NULL ? "input" : "output");
-    if (p->batch == NULL)
-        return BAL_FAIL(BAL_EUSAGE,
-                        "cannot start without option '--batch'; name the "
-                        "column of obs that holds the batches ('balans info' "
-                        "lists the columns)");
-    if (p->checkpoint != NULL && (strcmp(p->checkpoint, p->input) == 0 ||
-                                  strcmp(p->checkpoint, p->output) == 0))
-        return BAL_FAIL(BAL_EUSAGE,
-                        "cannot use '%s' for option '--checkpoint': it is the "
-                        "input or the output",
-                        p->checkpoint);
-    return bal_params_check_rules(p);
-}
-
-void bal_params_record(const bal_params *p, bal_record *r)
-{
-    bal_options_record(bal_params_table, p, r);
+    if (p->sample == 1)
+        return BAL_FAIL(BAL_EUSAGE, "cannot take '1' for option '--sample': it "
+                                    "must be 0 (no limit) or at least 2");
+    return bal_simulation_check(p);
 }
 
 /* OMP_NUM_THREADS may be a list for nested regions; the first number counts. */
@@ -247,11 +286,4 @@ int bal_params_threads(const bal_params *p)
 bal_size bal_params_memory(const bal_params *p)
 {
     return p->memory_per_rank > 0 ? p->memory_per_rank : INT64_C(1) << 30;
-}
-
-void bal_params_destroy(bal_params *p)
-{
-    bal_options_destroy(bal_params_table, p);
-    bal_free(&p->input);
-    bal_free(&p->output);
 }

@@ -197,7 +197,7 @@ done:
 static bal_verdict run(bal_job *j)
 {
     bal_verdict st;
-    bal_record *record = NULL;
+    json_t *report = NULL;
 
     bal_comm_enter(j->comm, BAL_PHASE_READ);
     if (!j->par->dry_run)
@@ -219,15 +219,15 @@ static bal_verdict run(bal_job *j)
     BAL_TRY(run_passes(j));
     BAL_TRY(bal_pause(j->comm));
     BAL_TRY(bal_job_write(j));
-    record = bal_job_run_record(j);
-    bal_job_print_phases(record);
+    BAL_TRY(bal_job_run_report(j, &report));
+    bal_job_print_phases(report);
     if (j->par->report != NULL) {
-        bal_job_provenance(j, bal_record_node(record, "result"));
-        BAL_TRY(bal_report_write(j->comm, j->par->report, record));
+        bool all = bal_report_add(report, "result", bal_job_provenance(j));
+        BAL_TRY(bal_report_write(j->comm, j->par->report, all ? report : NULL));
     }
     bal_job_keep_remove(j);
 done:
-    bal_record_destroy(&record);
+    json_decref(report);
     return st;
 }
 

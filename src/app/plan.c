@@ -322,24 +322,24 @@ done:
     return st;
 }
 
-bal_verdict bal_plan_file(bal_comm *c, const bal_query *q)
+bal_verdict bal_plan_file(bal_comm *c, const bal_params *p)
 {
     bal_verdict st;
     bool found = true;
     bal_job j = {
         .comm = c,
-        .par = &q->par,
-        .threads = bal_params_threads(&q->par),
-        .memory = bal_params_memory(&q->par),
+        .par = p,
+        .threads = bal_params_threads(p),
+        .memory = bal_params_memory(p),
     };
 
     bal_comm_enter(c, BAL_PHASE_READ);
-    if (q->par.batch != NULL)
+    if (p->batch != NULL)
         BAL_TRY(bal_job_open(&j));
     else
         BAL_TRY(open_without_batch(&j, &found));
     if (found)
-        BAL_TRY(bal_job_plan(&j, q->ranks > 0 ? (int)q->ranks : c->size));
+        BAL_TRY(bal_job_plan(&j, p->ranks > 0 ? (int)p->ranks : c->size));
 done:
     bal_h5ad_close(&j.file);
     bal_labels_destroy(&j.labels);

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "balans/app/options.h"
 #include "balans/app/version.h"
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/io/h5ad_out.h"
+#include "balans/io/report.h"
 #include "balans/par/agree.h"
 #include "balans/par/layout.h"
 #include "mixture.h"
@@ -17,53 +19,9 @@ enum { PANEL = 1 << 26 }; /* bytes of values, about */
 
 #define TRUTH "layers/truth"
 
-/* clang-format off */
-#define AT(member) offsetof(bal_simulation, member)
-
-const bal_option bal_simulation_table[] = {
-    {.name = "points", .kind = BAL_OPTION_INT, .at = AT(points),
-     .preset = "10000", .low = 1, .high = 1e12, .result = true,
-     .operand = "N", .unit = "points",
-     .meaning = "points (rows) to draw"},
-    {.name = "dims", .kind = BAL_OPTION_INT, .at = AT(dims),
-     .preset = "10", .low = 1, .high = 1e6, .result = true,
-     .operand = "D", .unit = "features",
-     .meaning = "features (columns) of each point"},
-    {.name = "clusters", .kind = BAL_OPTION_INT, .at = AT(clusters),
-     .preset = "10", .low = 1, .high = 1e7, .result = true,
-     .operand = "K", .unit = "clusters",
-     .meaning = "clusters, of unequal sizes; they become obs column 'label'"},
-    {.name = "batches", .kind = BAL_OPTION_INT, .at = AT(batches),
-     .preset = "5", .low = 1, .high = 1e7, .result = true,
-     .operand = "B", .unit = "batches",
-     .meaning = "batches; they become obs column 'batch'"},
-    {.name = "missing", .kind = BAL_OPTION_REAL, .at = AT(missing),
-     .preset = "0", .low = 0, .high = 1, .below = true, .result = true,
-     .operand = "F", .unit = "share of the clusters",
-     .meaning = "share of the clusters that each batch lacks"},
-    {.name = "outliers", .kind = BAL_OPTION_REAL, .at = AT(outliers),
-     .preset = "0", .low = 0, .high = 1, .below = true, .result = true,
-     .operand = "F", .unit = "share of the points",
-     .meaning = "share of the points that have wild values"},
-    {.name = "truth", .kind = BAL_OPTION_FLAG, .at = AT(truth),
-     .preset = "false", .result = true,
-     .meaning = "store the values without batch effects, as layers/truth"},
-    {.name = "seed", .kind = BAL_OPTION_SEED, .at = AT(seed),
-     .preset = "0", .result = true, .operand = "S",
-     .meaning = "seed of the random numbers"},
-    {.name = "force", .kind = BAL_OPTION_FLAG, .at = AT(force),
-     .preset = "false",
-     .meaning = "overwrite the output file"},
-    {.name = "quiet", .letter = 'q', .kind = BAL_OPTION_FLAG, .at = AT(quiet),
-     .preset = "false", .command_line = true,
-     .meaning = "say nothing on stderr but failures"},
-    {.name = NULL},
-};
-/* clang-format on */
-
 /* ---- Options ---- */
 
-static bal_mixture_params mixture_of(const bal_simulation *s)
+static bal_mixture_params mixture_of(const bal_params *s)
 {
     return (bal_mixture_params){
         .d = s->dims,
@@ -75,15 +33,12 @@ static bal_mixture_params mixture_of(const bal_simulation *s)
     };
 }
 
-bal_status bal_simulation_check(const bal_simulation *s)
+bal_status bal_simulation_check(const bal_params *s)
 {
     bal_mixture_params par = mixture_of(s);
     bal_size lacking = bal_mixture_lacking(&par);
     bal_size kept = s->clusters - lacking;
 
-    if (s->output == NULL)
-        return BAL_FAIL(BAL_EUSAGE, "cannot start without an output file; "
-                                    "give OUTPUT.h5ad");
     if (kept < 1)
         return BAL_FAIL(BAL_EUSAGE,
                         "cannot take '%.15g' for option '--missing': no batch "
@@ -98,12 +53,6 @@ bal_status bal_simulation_check(const bal_simulation *s)
                         s->missing, (long long)s->batches, (long long)kept,
                         (long long)s->clusters);
     return BAL_OK;
-}
-
-void bal_simulation_destroy(bal_simulation *s)
-{
-    bal_options_destroy(bal_simulation_table, s);
-    bal_free(&s->output);
 }
 
 /* ---- Groups: the columns of obs ---- */
@@ -174,7 +123,7 @@ static void put_code(column *c, bal_size i, int32_t code)
 
 typedef struct job {
     bal_comm *comm;
-    const bal_simulation *par;
+    const bal_params *par;
     bal_mixture *mixture;
     bal_h5ad_out *out;
     bal_gidx first;  /* of this rank's rows */
@@ -201,7 +150,7 @@ static void lay_out(job *j)
 
 static bal_status prepare(job *j)
 {
-    const bal_simulation *s = j->par;
+    const bal_params *s = j->par;
     bal_mixture_params par = mixture_of(s);
     bal_size values = j->panel * s->dims;
     bal_status st;
@@ -227,20 +176,16 @@ static void finish(job *j)
     free_column(&j->label);
 }
 
-static bal_record *provenance(const bal_simulation *s)
+static json_t *provenance(const bal_params *s)
 {
-    bal_record *r = bal_record_create();
-
-    bal_record_text(r, "version", bal_version());
-    bal_record_text(r, "commit", bal_commit());
-    bal_options_record(bal_simulation_table, s,
-                       bal_record_node(r, "simulation"));
-    return r;
+    return json_pack("{s:s, s:s, s:o}", "version", bal_version(), "commit",
+                     bal_commit(), "simulation",
+                     bal_options_report(BAL_FOR_SIMULATE, s));
 }
 
-static bal_verdict create(job *j, const bal_record *uns)
+static bal_verdict create(job *j, json_t *uns)
 {
-    const bal_simulation *s = j->par;
+    const bal_params *s = j->par;
     const bal_array array[] = {
         {.path = "X", .element = BAL_F32, .n = s->points, .d = s->dims},
         {.path = TRUTH, .element = BAL_F32, .n = s->points, .d = s->dims},
@@ -304,24 +249,24 @@ done:
     return st;
 }
 
-bal_verdict bal_simulate_file(bal_comm *c, const bal_simulation *s)
+bal_verdict bal_simulate_file(bal_comm *c, const bal_params *s)
 {
     bal_verdict st;
     job j = {.comm = c, .par = s};
-    bal_record *uns = NULL;
+    json_t *uns = NULL;
 
     bal_comm_enter(c, BAL_PHASE_WRITE);
     lay_out(&j);
     BAL_TRY(bal_h5ad_out_check(c, s->output, NULL, s->force));
     BAL_TRY(bal_agree(c, prepare(&j)));
     uns = provenance(s);
-    BAL_TRY(bal_agree(c, uns != NULL ? bal_record_status(uns) : BAL_ENOMEM));
+    BAL_TRY(bal_agree(c, bal_report_status(uns)));
     BAL_TRY(create(&j, uns));
     BAL_TRY(write_all(&j));
     BAL_TRY(bal_h5ad_out_finish(&j.out, NULL));
 done:
     bal_h5ad_out_discard(&j.out);
-    bal_record_destroy(&uns);
+    json_decref(uns);
     finish(&j);
     return st;
 }

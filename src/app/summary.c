@@ -7,11 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "balans/app/options.h"
 #include "balans/app/version.h"
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/base/text.h"
 #include "balans/io/library.h"
+#include "balans/io/report.h"
 #include "balans/kernel/blas.h"
 #include "balans/kernel/cpu.h"
 #include "balans/par/agree.h"
@@ -24,53 +26,57 @@ static const char *base_name(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
-static void record_sum(bal_record *r, const char *key, uint64_t sum)
+static json_t *sum_of(uint64_t sum)
 {
-    char text[20];
-
-    snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
-    bal_record_text(r, key, text);
+    return json_sprintf("%016llx", (unsigned long long)sum);
 }
 
-static void record_input(const bal_job *j, bal_record *r)
+static json_t *input_of(const bal_job *j)
 {
-    bal_record_text(r, "name", base_name(j->par->input));
-    bal_record_int(r, "bytes", bal_h5ad_file_bytes(j->file));
-    bal_record_int(r, "profiles", j->info.n);
-    bal_record_int(r, "features", j->info.d);
-    bal_record_int(r, "batches", j->labels->count);
-    record_sum(r, "checksum", j->checksum);
+    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:o}", "name",
+                     bal_report_text(base_name(j->par->input)), "bytes",
+                     (json_int_t)bal_h5ad_file_bytes(j->file), "profiles",
+                     (json_int_t)j->info.n, "features", (json_int_t)j->info.d,
+                     "batches", (json_int_t)j->labels->count, "checksum",
+                     sum_of(j->checksum));
 }
 
-static void record_components(const bal_space *s, bal_record *r)
+static json_t *scaling_of(const bal_space *s)
+{
+    return json_pack("{s:o, s:o, s:o}", "mean",
+                     bal_report_reals(s->mean, s->d), "sd",
+                     bal_report_reals(s->sd, s->d), "centre",
+                     bal_report_reals(s->centre, s->d));
+}
+
+static json_t *components_of(const bal_space *s)
 {
     double ratio[4096];
     bal_size count = s->p < 4096 ? s->p : 4096;
 
     for (bal_size i = 0; i < count; i++)
         ratio[i] = s->total > 0 ? s->variance[i] / s->total : 0;
-    bal_record_reals(r, "variance", s->variance, count);
-    bal_record_reals(r, "variance_ratio", ratio, count);
+    return json_pack("{s:o, s:o}", "variance",
+                     bal_report_reals(s->variance, count), "variance_ratio",
+                     bal_report_reals(ratio, count));
 }
 
-void bal_job_provenance(const bal_job *j, bal_record *r)
+json_t *bal_job_provenance(const bal_job *j)
 {
-    bal_record_text(r, "version", bal_version());
-    bal_record_text(r, "commit", bal_commit());
-    bal_record_text(r, "build", bal_build());
-    bal_params_record(j->par, bal_record_node(r, "params"));
-    record_input(j, bal_record_node(r, "input"));
-    bal_record_int(r, "n_landmarks", j->report.landmarks);
-    bal_record_int(r, "n_extended", j->report.extended);
-    bal_record_int(r, "n_uncovered", j->report.uncovered);
-    bal_record_int(r, "n_affinities", j->report.entries);
-    record_sum(r, "checksum", j->checksum_x);
-    bal_record *scaling = bal_record_node(r, "scaling");
-    bal_record_reals(scaling, "mean", j->space->mean, j->space->d);
-    bal_record_reals(scaling, "sd", j->space->sd, j->space->d);
-    bal_record_reals(scaling, "centre", j->space->centre, j->space->d);
-    if (j->space->pca)
-        record_components(j->space, bal_record_node(r, "pca"));
+    const bal_sample_report *s = &j->report;
+    json_t *r = json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "version",
+        bal_version(), "commit", bal_commit(), "build",
+        bal_report_text(bal_build()), "params",
+        bal_options_report(BAL_FOR_CORRECT, j->par), "input", input_of(j),
+        "n_landmarks", (json_int_t)s->landmarks, "n_extended",
+        (json_int_t)s->extended, "n_uncovered", (json_int_t)s->uncovered,
+        "n_affinities", (json_int_t)s->entries, "checksum",
+        sum_of(j->checksum_x), "scaling", scaling_of(j->space));
+
+    return bal_report_whole(
+        r, !j->space->pca ||
+               bal_report_add(r, "pca", components_of(j->space)));
 }
 
 /* Figures of one rank, gathered on all. */
@@ -117,88 +123,102 @@ static spread spread_of(const int64_t *all, int size, int figure)
     return s;
 }
 
-static void record_phase(const int64_t *all, int size, int phase,
-                         bal_record *r)
+static json_t *phase_of(const int64_t *all, int size, int phase)
 {
     spread t = spread_of(all, size, F_SECONDS + phase);
 
-    bal_record_real(r, "seconds_min", 1e-9 * (double)t.least);
-    bal_record_real(r, "seconds_mean", 1e-9 * (double)t.sum / size);
-    bal_record_real(r, "seconds_max", 1e-9 * (double)t.most);
-    /* Every rank takes part in every collective. */
-    bal_record_int(r, "collective_calls",
-                   spread_of(all, size, F_CALLS + phase).most);
-    bal_record_int(r, "collective_bytes",
-                   spread_of(all, size, F_BYTES + phase).sum);
-    bal_record_int(r, "file_bytes", spread_of(all, size, F_IO + phase).sum);
+    return json_pack(
+        "{s:f, s:f, s:f, s:I, s:I, s:I}", "seconds_min",
+        1e-9 * (double)t.least, "seconds_mean", 1e-9 * (double)t.sum / size,
+        "seconds_max", 1e-9 * (double)t.most,
+        /* Every rank takes part in every collective. */
+        "collective_calls",
+        (json_int_t)spread_of(all, size, F_CALLS + phase).most,
+        "collective_bytes",
+        (json_int_t)spread_of(all, size, F_BYTES + phase).sum, "file_bytes",
+        (json_int_t)spread_of(all, size, F_IO + phase).sum);
 }
 
-static void record_figures(const int64_t *all, int size, bal_record *r)
+static json_t *phases_of(const int64_t *figures, int size)
 {
-    bal_record *phases = bal_record_node(r, "phases");
-    bal_record *memory = bal_record_node(r, "memory");
-    spread rss = spread_of(all, size, F_RSS);
-    spread held = spread_of(all, size, F_HELD);
-    spread formula = spread_of(all, size, F_FORMULA);
+    json_t *r = json_object();
+    bool all = r != NULL;
 
     for (int p = 0; p < BAL_PHASE_COUNT; p++)
-        if (spread_of(all, size, F_SECONDS + p).most > 0)
-            record_phase(all, size, p,
-                         bal_record_node(phases, bal_phase_name((bal_phase)p)));
-    bal_record_int(memory, "rss_peak_min", rss.least);
-    bal_record_int(memory, "rss_peak_max", rss.most);
-    bal_record_int(memory, "allocated_peak_min", held.least);
-    bal_record_int(memory, "allocated_peak_max", held.most);
-    bal_record_int(memory, "formula_max", formula.most);
+        if (spread_of(figures, size, F_SECONDS + p).most > 0)
+            all = bal_report_add(r, bal_phase_name((bal_phase)p),
+                                 phase_of(figures, size, p)) &&
+                  all;
+    return bal_report_whole(r, all);
 }
 
-static void record_libraries(bal_record *r)
+static json_t *memory_of(const int64_t *all, int size)
+{
+    spread rss = spread_of(all, size, F_RSS);
+    spread held = spread_of(all, size, F_HELD);
+
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "rss_peak_min",
+                     (json_int_t)rss.least, "rss_peak_max",
+                     (json_int_t)rss.most, "allocated_peak_min",
+                     (json_int_t)held.least, "allocated_peak_max",
+                     (json_int_t)held.most, "formula_max",
+                     (json_int_t)spread_of(all, size, F_FORMULA).most);
+}
+
+static json_t *libraries_of(void)
 {
     char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
     int len;
 
     MPI_Get_library_version(mpi, &len);
     mpi[strcspn(mpi, ",\n")] = '\0';
-    bal_record_text(r, "mpi", mpi);
-    bal_record_text(r, "hdf5", bal_hdf5_version());
-    bal_record_text(r, "blas", bal_blas_version());
-    bal_record_text(r, "blas_kernels", bal_blas_core());
-    bal_record_text(r, "kernels", bal_isa_name(bal_isa_now()));
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "mpi", mpi, "hdf5",
+                     bal_hdf5_version(), "blas", bal_blas_version(),
+                     "blas_kernels", bal_blas_core(), "kernels",
+                     bal_isa_name(bal_isa_now()));
 }
 
-static void record_sampling(const bal_sample_report *s, bal_record *r)
+static json_t *sampling_of(const bal_sample_report *s)
 {
-    bal_record_int(r, "rows", s->rows);
-    bal_record_int(r, "overshoot", s->overshoot);
-    bal_record_int(r, "repeats", s->repeats);
-    bal_record_int(r, "in_flight", s->in_flight);
-    bal_record_ints(r, "curve_landmarks", s->curve_landmarks, s->curve_count);
-    bal_record_ints(r, "curve_covered", s->curve_covered, s->curve_count);
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:o, s:o}", "rows", (json_int_t)s->rows,
+        "overshoot", (json_int_t)s->overshoot, "repeats",
+        (json_int_t)s->repeats, "in_flight", (json_int_t)s->in_flight,
+        "curve_landmarks",
+        bal_report_ints(s->curve_landmarks, s->curve_count), "curve_covered",
+        bal_report_ints(s->curve_covered, s->curve_count));
 }
 
 /* ScaLAPACK's numbers depend on the number of ranks by rounding. */
-static void record_nystrom(const bal_nystrom_report *n, bal_record *r)
+static json_t *nystrom_of(const bal_nystrom_report *n)
 {
-    bal_record_int(r, "landmarks", n->landmarks);
-    bal_record_int(r, "rank_kept", n->kept);
-    bal_record_real(r, "largest_eigenvalue", n->largest);
-    bal_record_real(r, "smallest_eigenvalue", n->smallest);
-    bal_record_real(r, "share_negative", n->negative);
-    bal_record_int(r, "fallbacks", n->fallbacks);
+    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:I}", "landmarks",
+                     (json_int_t)n->landmarks, "rank_kept",
+                     (json_int_t)n->kept, "largest_eigenvalue",
+                     bal_report_real(n->largest), "smallest_eigenvalue",
+                     bal_report_real(n->smallest), "share_negative",
+                     bal_report_real(n->negative), "fallbacks",
+                     (json_int_t)n->fallbacks);
 }
 
 enum { HOST_WORDS = 8 }; /* of a host's name, as it travels */
 
 /* How many ranks each host has, in the order of ranks. */
-static void record_hosts(const bal_job *j, const int64_t *name, bal_record *r)
+static json_t *hosts_of(const int64_t *name, int ranks)
 {
     char host[8 * HOST_WORDS + 1] = "";
+    json_t *r = json_object();
+    bool all = r != NULL;
 
-    for (int k = 0; k < j->comm->size; k++) {
+    for (int k = 0; k < ranks; k++) {
         memcpy(host, name + (bal_size)k * HOST_WORDS, sizeof host - 1);
-        const bal_entry *e = bal_record_find(r, host);
-        bal_record_int(r, host, e != NULL ? e->integer + 1 : 1);
+        json_t *seen = json_object_get(r, host);
+        if (seen != NULL)
+            json_integer_set(seen, json_integer_value(seen) + 1);
+        else
+            all = bal_report_add(r, host, json_integer(1)) && all;
     }
+    return bal_report_whole(r, all);
 }
 
 static int by_size(const void *a, const void *b)
@@ -209,108 +229,116 @@ static int by_size(const void *a, const void *b)
 }
 
 /* Sorts the lengths. */
-static void record_lengths(int64_t *length, bal_size m, bal_record *r)
+static json_t *lengths_of(int64_t *length, bal_size m)
 {
     int64_t sum = 0;
 
     if (m == 0)
-        return;
+        return json_object();
     qsort(length, (size_t)m, sizeof *length, by_size);
     for (bal_size i = 0; i < m; i++)
         sum += length[i];
-    bal_record_int(r, "min", length[0]);
-    bal_record_int(r, "median", length[m / 2]);
-    bal_record_real(r, "mean", (double)sum / (double)m);
-    bal_record_int(r, "max", length[m - 1]);
+    return json_pack("{s:I, s:I, s:f, s:I}", "min", (json_int_t)length[0],
+                     "median", (json_int_t)length[m / 2], "mean",
+                     (double)sum / (double)m, "max",
+                     (json_int_t)length[m - 1]);
 }
 
-/* Hosts, and entries of the landmarks' rows.  Collective. */
-static void record_gathered(const bal_job *j, bal_record *r)
+/* What the ranks have to say, on all of them. */
+typedef struct gathered {
+    int64_t *figure; /* [ranks, F_COUNT] */
+    int64_t *host;   /* [ranks, HOST_WORDS] */
+    int64_t *length; /* [m], entries of the landmarks' rows */
+} gathered;
+
+static bal_verdict gather(bal_job *j, gathered *g)
 {
     bal_comm *c = j->comm;
-    int64_t *name = NULL, *length = NULL;
-    int64_t own[HOST_WORDS] = {0};
+    int64_t figure[F_COUNT], own[HOST_WORDS] = {0};
     char host[8 * HOST_WORDS] = "unknown";
-    bal_status mine =
-        bal_alloc(&name, (bal_size)HOST_WORDS * c->size, "the report");
-
-    if (!bal_failed(mine))
-        mine = bal_alloc(&length, j->a->m, "the report");
-    if (!bal_failed(bal_agree(c, mine))) {
-        (void)gethostname(host, sizeof host - 1);
-        memcpy(own, host, sizeof own);
-        bal_comm_gather_i64(c, own, HOST_WORDS, name);
-        record_hosts(j, name, bal_record_node(r, "hosts"));
-        bal_csr_row_sizes(c, j->a, length);
-        record_lengths(length, j->a->m, bal_record_node(r, "row_lengths"));
-    }
-    bal_free(&name);
-    bal_free(&length);
-}
-
-bal_record *bal_job_run_record(bal_job *j)
-{
-    bal_comm *c = j->comm;
-    int64_t mine[F_COUNT], *all = NULL;
-    bal_record *r = NULL;
+    bal_status mine;
+    bal_verdict st;
 
     bal_comm_enter(c, c->phase); /* up to now */
-    own_figures(j, mine);
-    if (bal_failed(bal_agree(
-            c, bal_alloc(&all, (bal_size)F_COUNT * c->size, "the report"))))
-        return NULL;
-    bal_comm_gather_i64(c, mine, F_COUNT, all);
-    r = bal_record_create();
-    record_gathered(j, r);
-    bal_record_int(r, "ranks", c->size);
-    bal_record_int(r, "threads", j->threads);
-    bal_record_int(r, "memory_per_rank", j->memory);
-    record_libraries(bal_record_node(r, "libraries"));
-    record_figures(all, c->size, r);
-    record_sampling(&j->report, bal_record_node(r, "sampling"));
-    if (j->par->estimator == BAL_NYSTROM)
-        record_nystrom(&j->nystrom_report, bal_record_node(r, "nystrom"));
-    bal_free(&all);
-    return r;
+    own_figures(j, figure);
+    mine = bal_alloc(&g->figure, (bal_size)F_COUNT * c->size, "the report");
+    if (!bal_failed(mine))
+        mine =
+            bal_alloc(&g->host, (bal_size)HOST_WORDS * c->size, "the report");
+    if (!bal_failed(mine))
+        mine = bal_alloc(&g->length, j->a->m, "the report");
+    BAL_TRY(bal_agree(c, mine));
+    bal_comm_gather_i64(c, figure, F_COUNT, g->figure);
+    (void)gethostname(host, sizeof host - 1);
+    memcpy(own, host, sizeof own);
+    bal_comm_gather_i64(c, own, HOST_WORDS, g->host);
+    bal_csr_row_sizes(c, j->a, g->length);
+done:
+    return st;
 }
 
-static double real_of(const bal_record *r, const char *key)
+static json_t *report_of(const bal_job *j, const gathered *g)
 {
-    const bal_entry *e = bal_record_find(r, key);
+    int ranks = j->comm->size;
+    json_t *r = json_pack(
+        "{s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "hosts",
+        hosts_of(g->host, ranks), "row_lengths",
+        lengths_of(g->length, j->a->m), "ranks", (json_int_t)ranks, "threads",
+        (json_int_t)j->threads, "memory_per_rank", (json_int_t)j->memory,
+        "libraries", libraries_of(), "phases", phases_of(g->figure, ranks),
+        "memory", memory_of(g->figure, ranks), "sampling",
+        sampling_of(&j->report));
 
-    return e != NULL ? e->real : 0;
+    return bal_report_whole(
+        r, j->par->estimator != BAL_NYSTROM ||
+               bal_report_add(r, "nystrom", nystrom_of(&j->nystrom_report)));
 }
 
-static int64_t int_of(const bal_record *r, const char *key)
+bal_verdict bal_job_run_report(bal_job *j, json_t **out)
 {
-    const bal_entry *e = bal_record_find(r, key);
+    gathered g = {0};
+    bal_verdict st;
 
-    return e != NULL ? e->integer : 0;
+    *out = NULL;
+    BAL_TRY(gather(j, &g));
+    *out = report_of(j, &g);
+    BAL_TRY(bal_agree(j->comm, bal_report_status(*out)));
+done:
+    bal_free(&g.figure);
+    bal_free(&g.host);
+    bal_free(&g.length);
+    return st;
 }
 
-void bal_job_print_phases(const bal_record *run)
+static double real_of(const json_t *r, const char *key)
 {
-    const bal_entry *phases = bal_record_find(run, "phases");
-    const bal_entry *memory = bal_record_find(run, "memory");
+    return json_real_value(json_object_get(r, key));
+}
+
+static int64_t int_of(const json_t *r, const char *key)
+{
+    return json_integer_value(json_object_get(r, key));
+}
+
+void bal_job_print_phases(const json_t *run)
+{
+    const json_t *memory = json_object_get(run, "memory");
+    const char *phase;
+    json_t *v;
     char sent[32], moved[32], peak[32], most[32];
 
-    if (phases == NULL || memory == NULL)
-        return;
     bal_info("%-8s %9s %9s %9s %9s %11s %11s", "phase", "min s", "mean s",
              "max s", "calls", "sent", "file");
-    for (const bal_entry *e = bal_record_first(phases->node); e != NULL;
-         e = e->next)
-        bal_info("%-8s %9.3f %9.3f %9.3f %9lld %11s %11s", e->key,
-                 real_of(e->node, "seconds_min"),
-                 real_of(e->node, "seconds_mean"),
-                 real_of(e->node, "seconds_max"),
-                 (long long)int_of(e->node, "collective_calls"),
-                 bal_bytes(sent, sizeof sent,
-                           int_of(e->node, "collective_bytes")),
-                 bal_bytes(moved, sizeof moved, int_of(e->node, "file_bytes")));
+    json_object_foreach (json_object_get(run, "phases"), phase, v)
+        bal_info("%-8s %9.3f %9.3f %9.3f %9lld %11s %11s", phase,
+                 real_of(v, "seconds_min"), real_of(v, "seconds_mean"),
+                 real_of(v, "seconds_max"),
+                 (long long)int_of(v, "collective_calls"),
+                 bal_bytes(sent, sizeof sent, int_of(v, "collective_bytes")),
+                 bal_bytes(moved, sizeof moved, int_of(v, "file_bytes")));
     bal_info("peak memory of a rank: %s; at most %s by the formula",
-             bal_bytes(peak, sizeof peak, int_of(memory->node, "rss_peak_max")),
-             bal_bytes(most, sizeof most, int_of(memory->node, "formula_max")));
+             bal_bytes(peak, sizeof peak, int_of(memory, "rss_peak_max")),
+             bal_bytes(most, sizeof most, int_of(memory, "formula_max")));
 }
 
 bal_size bal_job_memory_of(const bal_job *j, const bal_layout *l, bal_size p,

@@ -1,14 +1,17 @@
 #include "balans/cli/args.h"
 
+#include <limits.h>
 #include <string.h>
 
+#include "balans/app/options.h"
 #include "balans/base/mem.h"
+#include "balans/cli/configs.h"
 #include "balans/io/config.h"
 #include "balans/par/agree.h"
 
 /* A walk along the command line. */
 typedef struct walk {
-    const bal_option *table;
+    const bal_command *command;
     int argc;
     char *const *argv;
     int at;                   /* next argument */
@@ -22,7 +25,7 @@ enum { NAME_MOST = 64 };
 static bal_status fail_unknown(const walk *w, const char *name,
                                const char *given)
 {
-    const char *near = bal_option_nearest(w->table, name);
+    const char *near = bal_option_nearest(w->command->options, name);
 
     if (near == NULL)
         return BAL_FAIL(BAL_EUSAGE,
@@ -61,7 +64,7 @@ static bal_status take_long(walk *w, const char *given)
         return fail_unknown(w, "", given);
     memcpy(name, given + 2, length);
     name[length] = '\0';
-    w->option = bal_option_find(w->table, name);
+    w->option = bal_option_find(w->command->options, name);
     if (w->option == NULL)
         return fail_unknown(w, name, given);
     if (!joined)
@@ -72,7 +75,8 @@ static bal_status take_long(walk *w, const char *given)
 
 static bal_status take_short(walk *w, const char *given)
 {
-    for (const bal_option *o = w->table; o->name != NULL; o++)
+    for (const bal_option *o = NULL;
+         (o = bal_option_next(w->command->options, o)) != NULL;)
         if (o->letter != '\0' && given[1] == o->letter && given[2] == '\0') {
             w->option = o;
             return take_value(w, given);
@@ -103,15 +107,15 @@ static bool at_separator(walk *w)
 
 /* ---- what the walk is for ---- */
 
-static bal_status set_operand(const bal_command *command, void *object,
+static bal_status set_operand(const bal_command *command, bal_params *p,
                               int number, const char *text)
 {
     bal_status st;
-    const bal_operand *o = command->operands;
+    const bal_operand *o = command->operand;
     size_t bytes = strlen(text) + 1;
     int most = 0;
 
-    while (o[most].name != NULL)
+    while (most < BAL_OPERANDS_MOST && o[most].name != NULL)
         most++;
     if (number >= most)
         return BAL_FAIL(BAL_EUSAGE,
@@ -121,26 +125,43 @@ static bal_status set_operand(const bal_command *command, void *object,
     if (bytes == 1)
         return BAL_FAIL(BAL_EUSAGE, "cannot take an empty argument for %s",
                         o[number].name);
-    char **slot = (char **)((char *)object + o[number].at);
+    char **slot = (char **)((char *)p + o[number].at);
     BAL_TRY(bal_alloc(slot, (bal_size)bytes, "an argument"));
     memcpy(*slot, text, bytes);
 done:
     return st;
 }
 
-static bal_status set_option(const walk *w, void *object)
+static bal_status set_option(const walk *w, bool *given, bal_params *p)
 {
     char who[NAME_MOST + 16];
+    bool *again = &given[w->option - bal_options];
 
     snprintf(who, sizeof who, "option '--%s'", w->option->name);
-    return bal_option_set(w->option, object, w->value, who);
+    bal_status st = bal_option_set(w->option, p, w->value, *again, who);
+    *again = true;
+    return st;
 }
 
-static bal_status apply(const bal_command *command, void *object, int argc,
+static bal_status check(const bal_command *command, int operands,
+                        const bal_params *p)
+{
+    const bal_operand *o = &command->operand[operands];
+    bal_status st;
+
+    if (operands < BAL_OPERANDS_MOST && o->name != NULL)
+        return BAL_FAIL(BAL_EUSAGE, "cannot start without %s; give %s", o->what,
+                        o->name);
+    st = bal_options_complete(command->options, p);
+    return bal_failed(st) ? st : bal_params_check(p);
+}
+
+static bal_status apply(const bal_command *command, bal_params *p, int argc,
                         char *const *argv)
 {
-    bal_status st = BAL_OK;
-    walk w = {.table = command->options, .argc = argc, .argv = argv};
+    bal_status st;
+    walk w = {.command = command, .argc = argc, .argv = argv};
+    bool given[BAL_OPTIONS_MOST] = {false};
     int operands = 0;
 
     while (w.at < argc) {
@@ -148,48 +169,52 @@ static bal_status apply(const bal_command *command, void *object, int argc,
             continue;
         BAL_TRY(step(&w));
         if (w.option != NULL)
-            BAL_TRY(set_option(&w, object));
+            BAL_TRY(set_option(&w, given, p));
         else
-            BAL_TRY(set_operand(command, object, operands++, w.value));
+            BAL_TRY(set_operand(command, p, operands++, w.value));
     }
+    BAL_TRY(check(command, operands, p));
 done:
     return st;
 }
 
-/* The file of --config has to be known before anything else is set. */
+/* The file of --config has to be known before anything else is set; empty if
+ * there is none. */
 static bal_status find_config(const bal_command *command, int argc,
-                              char *const *argv, const char **path)
+                              char *const *argv, char *path, size_t size)
 {
     bal_status st = BAL_OK;
-    walk w = {.table = command->options, .argc = argc, .argv = argv};
+    walk w = {.command = command, .argc = argc, .argv = argv};
+    const char *given = NULL;
 
-    *path = NULL;
+    path[0] = '\0';
     while (w.at < argc) {
         if (at_separator(&w))
             continue;
         BAL_TRY(step(&w));
         if (w.option != NULL && strcmp(w.option->name, "config") == 0)
-            *path = w.value;
+            given = w.value;
     }
+    if (given != NULL)
+        BAL_TRY(bal_configs_find(given, path, size));
 done:
     return st;
 }
 
-bal_verdict bal_args_read(bal_comm *c, const bal_command *command, void *object,
-                          int argc, char *const *argv)
+bal_verdict bal_args_read(bal_comm *c, const bal_command *command,
+                          bal_params *p, int argc, char *const *argv)
 {
     bal_verdict st;
     bal_config *file = NULL;
-    const char *path;
+    char path[PATH_MAX];
 
-    BAL_TRY(bal_agree(c, find_config(command, argc, argv, &path)));
-    BAL_TRY(bal_agree(c, bal_options_default(command->options, object)));
-    if (path != NULL) {
+    BAL_TRY(bal_agree(c, find_config(command, argc, argv, path, sizeof path)));
+    BAL_TRY(bal_agree(c, bal_params_default(p)));
+    if (path[0] != '\0') {
         BAL_TRY(bal_config_read(c, path, &file));
-        BAL_TRY(bal_agree(
-            c, bal_options_configure(command->options, object, file)));
+        BAL_TRY(bal_agree(c, bal_options_configure(p, file)));
     }
-    BAL_TRY(bal_agree(c, apply(command, object, argc, argv)));
+    BAL_TRY(bal_agree(c, apply(command, p, argc, argv)));
 done:
     bal_config_destroy(&file);
     return st;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "balans/app/options.h"
 #include "balans/app/version.h"
 #include "balans/cli/help.h"
 #include "balans/io/library.h"
@@ -31,8 +32,8 @@ void bal_help_program(FILE *stream)
           "kernels and\nadaptive sampling, on any number of cores and "
           "machines.\n\n",
           stream);
-    for (const bal_command *const *c = bal_commands; *c != NULL; c++)
-        fprintf(stream, "  %-10s%s\n", (*c)->name, (*c)->meaning);
+    for (const bal_command *c = bal_commands; c->name != NULL; c++)
+        fprintf(stream, "  %-10s%s\n", c->name, c->meaning);
     fputs("\n'balans COMMAND --help' explains a command; 'balans --version' "
           "says which one\nthis is.  Exit codes: 0 done, 1 failed, 2 wrong "
           "usage, 75 stopped with a\ncheckpoint.\n",
@@ -42,8 +43,8 @@ void bal_help_program(FILE *stream)
 static void print_usage(const bal_command *command, FILE *stream)
 {
     fprintf(stream, "usage: balans %s", command->name);
-    for (const bal_operand *o = command->operands; o->name != NULL; o++)
-        fprintf(stream, " %s", o->name);
+    for (int i = 0; i < BAL_OPERANDS_MOST && command->operand[i].name; i++)
+        fprintf(stream, " %s", command->operand[i].name);
     fputs(" [OPTION]...\n\n", stream);
     fprintf(stream, "%c%s.\n\n", toupper((unsigned char)command->meaning[0]),
             command->meaning + 1);

@@ -17,27 +17,10 @@
 #include "balans/kernel/blas.h"
 #include "balans/par/agree.h"
 
-const bal_command *const bal_commands[] = {
-    &bal_cmd_correct,
-    &bal_cmd_evaluate,
-    &bal_cmd_info,
-    &bal_cmd_params,
-    &bal_cmd_simulate,
-    NULL,
-};
-
-static const bal_command *find_command(const char *name)
-{
-    for (const bal_command *const *c = bal_commands; *c != NULL; c++)
-        if (strcmp((*c)->name, name) == 0)
-            return *c;
-    return NULL;
-}
-
 /* @return whether help or the version was asked for, and printed */
 static bool answer_without_mpi(int argc, char *const *argv)
 {
-    const bal_command *command = find_command(argv[1]);
+    const bal_command *command = bal_command_find(argv[1]);
     bool help = bal_args_ask_help(command != NULL ? argc - 2 : 1,
                                   command != NULL ? argv + 2 : argv + 1);
     bool version = strcmp(argv[1], "--version") == 0;
@@ -66,14 +49,30 @@ static bal_status fail_command(int argc, char *const *argv)
                     argv[1]);
 }
 
+static bal_log_level level_of(const bal_params *p)
+{
+    if (p->quiet)
+        return BAL_LOG_ERROR;
+    return p->verbose ? BAL_LOG_DEBUG : BAL_LOG_INFO;
+}
+
 static bal_verdict run(bal_comm *c, int argc, char *const *argv)
 {
-    const bal_command *command = argc < 2 ? NULL : find_command(argv[1]);
+    const bal_command *command = argc < 2 ? NULL : bal_command_find(argv[1]);
+    bal_params p = {0};
+    bal_verdict st;
 
     if (command == NULL)
         return bal_agree(c, fail_command(argc, argv));
     bal_machine_agree(c);
-    return command->run(c, argc - 2, argv + 2);
+    BAL_TRY(bal_args_read(c, command, &p, argc - 2, argv + 2));
+    bal_log_init(level_of(&p), c->rank);
+    bal_machine_say();
+    BAL_TRY(bal_agree(c, bal_watch_start((double)p.stall_timeout, c->rank)));
+    BAL_TRY(command->run(c, &p));
+done:
+    bal_params_destroy(&p);
+    return st;
 }
 
 /* Results that did not reach stdout are a failure as well. */

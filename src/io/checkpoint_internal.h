@@ -21,10 +21,11 @@ enum {
     N_CURVE,  ///< points of the curve
     N_A_ROWS, ///< rows of A
     N_BLOCKS, ///< blocks of positions
+    N_SCALES, ///< whether there are scales
     N_COUNT
 };
 
-enum { BAL_CHECKPOINT_FORMAT = 1 };
+enum { BAL_CHECKPOINT_FORMAT = 2 };
 
 /** Of the dataset `blocks`, one row each. */
 enum { B_FIRST = 0, B_POINTS, B_ENTRY, B_ENTRIES, B_COUNT };

@@ -276,6 +276,19 @@ done:
     return st;
 }
 
+static bal_status take_scales(const reader *r, bal_sample_report *report)
+{
+    bal_status st = BAL_OK;
+    bal_size m = r->number[N_A_ROWS];
+
+    if (r->number[N_SCALES] == 0)
+        return st;
+    BAL_TRY(bal_alloc(&report->scale, m * r->layout->batches, "the scales"));
+    BAL_TRY(get(r, "scales", H5T_NATIVE_FLOAT, 0, m, report->scale));
+done:
+    return st;
+}
+
 static void finish(reader *r)
 {
     for (bal_size k = 0; k < r->sources; k++) {
@@ -295,6 +308,7 @@ static bal_status read_here(reader *r, bal_checkpoint *out)
     BAL_TRY(open_ours(r, out->identity));
     BAL_TRY(take_numbers(r, out));
     BAL_TRY(take_rows(r));
+    BAL_TRY(take_scales(r, &out->sampler.report));
     out->sampler.a = r->a;
     r->a = NULL;
 done:

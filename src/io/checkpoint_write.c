@@ -80,6 +80,9 @@ static bal_status make_all(const writer *w)
     BAL_TRY(make(w, "counts", H5T_STD_I64LE, w->comm->size * m, 0));
     BAL_TRY(make(w, "columns", H5T_STD_I32LE, entries, 0));
     BAL_TRY(make(w, "values", H5T_IEEE_F32LE, entries, 0));
+    if (k->sampler.report.scale != NULL)
+        BAL_TRY(make(w, "scales", H5T_IEEE_F32LE, m,
+                     k->sampler.a->layout->batches));
     if (k->x != NULL)
         BAL_TRY(make(w, "x", H5T_IEEE_F32LE, n, k->x->d));
     if (k->z != NULL)
@@ -109,6 +112,7 @@ static bal_status set_numbers(const writer *w)
         [N_CURVE] = s->report.curve_count,
         [N_A_ROWS] = s->a->m,
         [N_BLOCKS] = w->comm->size,
+        [N_SCALES] = s->report.scale != NULL,
     };
 
     return bal_h5_set_ints(w->file, "numbers", number, N_COUNT);
@@ -121,12 +125,14 @@ static bal_size estimate(const writer *w)
     const bal_checkpoint *k = w->what;
     const int64_t *last = w->block + (w->comm->size - 1) * B_COUNT;
     bal_size n = k->sampler.a->layout->n, m = k->sampler.a->m;
+    bal_size scales =
+        k->sampler.report.scale != NULL ? k->sampler.a->layout->batches : 0;
     bal_size moved =
         (k->x != NULL ? k->x->d : 0) + (k->z != NULL ? k->z->d : 0);
 
     return SPARE + 8 * (last[B_ENTRY] + last[B_ENTRIES]) +
-           8 * m * (w->comm->size + 1) + 16 * k->sampler.report.curve_count +
-           4 * n * moved;
+           8 * m * (w->comm->size + 1) + 4 * m * scales +
+           16 * k->sampler.report.curve_count + 4 * n * moved;
 }
 
 /* Space is reserved, as HDF5 1.10 crashes when a disk is full while it closes;
@@ -310,6 +316,9 @@ static bal_status put_all(const writer *w)
                     r->curve_landmarks));
         BAL_TRY(put(w, "curve_covered", H5T_NATIVE_INT64, 0, r->curve_count,
                     r->curve_covered));
+        if (r->scale != NULL)
+            BAL_TRY(put(w, "scales", H5T_NATIVE_FLOAT, 0, w->what->sampler.a->m,
+                        r->scale));
     }
     BAL_TRY(put_rows(w));
     BAL_TRY(put_shard(w, "x", w->what->x));

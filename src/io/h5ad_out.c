@@ -18,7 +18,7 @@
 
 enum {
     BLOCK = 1 << 29, /* bytes of a rank in one transfer */
-    SPARE = 1 << 20, /* bytes for groups, attributes and records */
+    SPARE = 1 << 20, /* bytes for groups, attributes and values */
 };
 
 static const char suffix[] = ".partial";
@@ -387,19 +387,18 @@ static bal_size size_of(const char *path)
     return stat(path, &s) == 0 ? (bal_size)s.st_size : 0;
 }
 
-static bal_status add_late(const bal_h5ad_out *o, const bal_record *late)
+static bal_status add_late(const bal_h5ad_out *o, json_t *late)
 {
     hid_t file;
     bal_status st, closed;
 
     if (late == NULL)
         return BAL_OK;
-    BAL_TRY(bal_record_status(late));
     BAL_TRY(bal_reserve(o->partial, size_of(o->partial) + SPARE));
     BAL_TRY(bal_h5_open(o->partial, BAL_H5_UPDATE, NULL, &file));
     st = bal_out_make_dicts(file, "uns/balans");
     if (!bal_failed(st))
-        st = bal_out_write_record(file, "uns/balans/run", late);
+        st = bal_out_write_object(file, "uns/balans/run", late);
     closed = close_file(&file, o->partial);
     if (!bal_failed(st))
         st = closed;
@@ -422,7 +421,7 @@ static bal_status sync_path(const char *path, int flags)
 }
 
 /* By rank 0. */
-static bal_status publish(const bal_h5ad_out *o, const bal_record *late)
+static bal_status publish(const bal_h5ad_out *o, json_t *late)
 {
     bal_status st;
 
@@ -442,7 +441,7 @@ done:
     return st;
 }
 
-bal_verdict bal_h5ad_out_finish(bal_h5ad_out **o, const bal_record *late)
+bal_verdict bal_h5ad_out_finish(bal_h5ad_out **o, json_t *late)
 {
     bal_comm *c = (*o)->comm;
     bal_verdict st;

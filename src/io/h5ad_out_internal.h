@@ -17,7 +17,7 @@ const char *bal_out_column(const bal_array *a);
 /* Copies the input into the new file, but for what the plan replaces. */
 bal_status bal_out_copy(const bal_out_plan *plan, hid_t to);
 
-/* Makes what the plan adds: groups, empty arrays, records. */
+/* Makes what the plan adds: groups, empty arrays, values. */
 bal_status bal_out_make(const bal_out_plan *plan, hid_t to);
 
 /* Makes obs and var of a new file, with the columns that are categorical. */
@@ -32,8 +32,8 @@ bal_size bal_out_element_bytes(bal_element element);
  * there, each encoded as a dict. */
 bal_status bal_out_make_dicts(hid_t to, const char *path);
 
-/* Writes a record as the group `path` of `to`, with its encoding. */
-bal_status bal_out_write_record(hid_t to, const char *path,
-                                const bal_record *r);
+/* Writes an object as the group `path` of `to`, with its encoding: null as NaN,
+ * an array as integers if it starts with one, else as reals. */
+bal_status bal_out_write_object(hid_t to, const char *path, json_t *object);
 
 #endif

@@ -1,4 +1,5 @@
-/* What a run adds to the output: groups, arrays still to be filled, records. */
+/* What a run adds to the output: groups, arrays still to be filled, values. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -84,40 +85,78 @@ static bal_status write_with(hid_t to, const char *path, hid_t type,
     return st;
 }
 
-static bal_status write_entry(hid_t to, const char *path, const bal_entry *e)
+static double real_of(const json_t *v)
 {
-    switch (e->kind) {
-    case BAL_KIND_TEXT:
-        return write_with(to, path, bal_h5_text_type(), &e->text, "string");
-    case BAL_KIND_INT:
-        return write_scalar(to, path, H5T_NATIVE_INT64, &e->integer,
-                            "numeric-scalar");
-    case BAL_KIND_REAL:
-        return write_scalar(to, path, H5T_NATIVE_DOUBLE, &e->real,
-                            "numeric-scalar");
-    case BAL_KIND_FLAG:
-        return write_with(to, path, bal_h5_bool_type(),
-                          &(signed char){(signed char)e->integer},
-                          "numeric-scalar");
-    case BAL_KIND_INTS:
-        return write_vector(to, path, H5T_NATIVE_INT64, e->integers, e->count);
-    case BAL_KIND_REALS:
-        return write_vector(to, path, H5T_NATIVE_DOUBLE, e->reals, e->count);
-    case BAL_KIND_NODE:
-        return bal_out_write_record(to, path, e->node);
-    }
-    return BAL_OK;
+    return json_is_null(v) ? NAN : json_number_value(v);
 }
 
-bal_status bal_out_write_record(hid_t to, const char *path, const bal_record *r)
+static bal_status write_integers(hid_t to, const char *path, const json_t *list)
+{
+    bal_size count = (bal_size)json_array_size(list);
+    int64_t *value;
+    bal_status st = bal_alloc(&value, count, "the report");
+
+    for (bal_size i = 0; i < count && !bal_failed(st); i++)
+        value[i] = json_integer_value(json_array_get(list, (size_t)i));
+    if (!bal_failed(st))
+        st = write_vector(to, path, H5T_NATIVE_INT64, value, count);
+    bal_free(&value);
+    return st;
+}
+
+static bal_status write_reals(hid_t to, const char *path, const json_t *list)
+{
+    bal_size count = (bal_size)json_array_size(list);
+    double *value;
+    bal_status st = bal_alloc(&value, count, "the report");
+
+    for (bal_size i = 0; i < count && !bal_failed(st); i++)
+        value[i] = real_of(json_array_get(list, (size_t)i));
+    if (!bal_failed(st))
+        st = write_vector(to, path, H5T_NATIVE_DOUBLE, value, count);
+    bal_free(&value);
+    return st;
+}
+
+static bal_status write_json(hid_t to, const char *path, json_t *v)
+{
+    switch (json_typeof(v)) {
+    case JSON_STRING:
+        return write_with(to, path, bal_h5_text_type(),
+                          &(const char *){json_string_value(v)}, "string");
+    case JSON_INTEGER:
+        return write_scalar(to, path, H5T_NATIVE_INT64,
+                            &(int64_t){json_integer_value(v)},
+                            "numeric-scalar");
+    case JSON_REAL:
+    case JSON_NULL:
+        return write_scalar(to, path, H5T_NATIVE_DOUBLE, &(double){real_of(v)},
+                            "numeric-scalar");
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return write_with(to, path, bal_h5_bool_type(),
+                          &(signed char){json_is_true(v)}, "numeric-scalar");
+    case JSON_ARRAY:
+        return json_is_integer(json_array_get(v, 0))
+                   ? write_integers(to, path, v)
+                   : write_reals(to, path, v);
+    case JSON_OBJECT:
+        break;
+    }
+    return bal_out_write_object(to, path, v);
+}
+
+bal_status bal_out_write_object(hid_t to, const char *path, json_t *object)
 {
     char below[BAL_H5_PATH_MAX];
+    const char *key;
+    json_t *value;
     bal_status st = bal_out_make_dicts(to, path);
 
-    for (const bal_entry *e = bal_record_first(r); e != NULL && !bal_failed(st);
-         e = e->next) {
-        snprintf(below, sizeof below, "%s/%s", path, e->key);
-        st = write_entry(to, below, e);
+    json_object_foreach (object, key, value) {
+        snprintf(below, sizeof below, "%s/%s", path, key);
+        if (!bal_failed(st))
+            st = write_json(to, below, value);
     }
     return st;
 }
@@ -270,10 +309,8 @@ bal_status bal_out_make(const bal_out_plan *plan, hid_t to)
     BAL_TRY(make_mappings(to));
     if (plan->input == NULL)
         BAL_TRY(bal_out_make_frames(plan, to));
-    if (plan->uns != NULL) {
-        BAL_TRY(bal_record_status(plan->uns));
-        BAL_TRY(bal_out_write_record(to, "uns/balans", plan->uns));
-    }
+    if (plan->uns != NULL)
+        BAL_TRY(bal_out_write_object(to, "uns/balans", plan->uns));
     for (bal_size i = 0; i < plan->arrays; i++)
         BAL_TRY(bal_out_make_array(to, &plan->array[i]));
     for (bal_size i = 0; i < plan->csrs; i++)

@@ -1,90 +1,131 @@
 #include "balans/io/report.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "balans/base/mem.h"
 #include "balans/par/agree.h"
 
-static json_t *object_of(const bal_record *r);
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
-/* JSON has no infinities and no NaN. */
-static json_t *number(double v)
+enum { REPLACEMENT_BYTES = sizeof REPLACEMENT - 1 };
+
+/* Bytes of the character that `s` starts with, 0 if it starts with none:
+ * jansson takes a piece of text exactly if it is UTF-8. */
+static size_t character(const char *s)
+{
+    for (size_t bytes = 1; bytes <= 4 && s[bytes - 1] != '\0'; bytes++) {
+        json_t *piece = json_stringn(s, bytes);
+        json_decref(piece);
+        if (piece != NULL)
+            return bytes;
+    }
+    return 0;
+}
+
+json_t *bal_report_text(const char *bytes)
+{
+    json_t *text = json_string(bytes);
+    char *valid;
+    size_t used = 0;
+
+    if (text != NULL ||
+        bal_failed(bal_alloc(
+            &valid, (bal_size)(REPLACEMENT_BYTES * strlen(bytes) + 1),
+            "the report")))
+        return text;
+    while (*bytes != '\0') {
+        size_t now = character(bytes);
+        memcpy(valid + used, now > 0 ? bytes : REPLACEMENT,
+               now > 0 ? now : REPLACEMENT_BYTES);
+        used += now > 0 ? now : REPLACEMENT_BYTES;
+        bytes += now > 0 ? now : 1;
+    }
+    text = json_stringn(valid, used);
+    bal_free(&valid);
+    return text;
+}
+
+json_t *bal_report_real(double v)
 {
     return isfinite(v) ? json_real(v) : json_null();
 }
 
-static json_t *integers(const bal_entry *e)
+json_t *bal_report_ints(const int64_t *v, bal_size count)
 {
     json_t *list = json_array();
+    bool all = list != NULL;
 
-    for (bal_size i = 0; i < e->count; i++)
-        json_array_append_new(list, json_integer(e->integers[i]));
-    return list;
+    for (bal_size i = 0; i < count && all; i++)
+        all = json_array_append_new(list, json_integer(v[i])) == 0;
+    return bal_report_whole(list, all);
 }
 
-static json_t *reals(const bal_entry *e)
+json_t *bal_report_reals(const double *v, bal_size count)
 {
     json_t *list = json_array();
+    bool all = list != NULL;
 
-    for (bal_size i = 0; i < e->count; i++)
-        json_array_append_new(list, number(e->reals[i]));
-    return list;
+    for (bal_size i = 0; i < count && all; i++)
+        all = json_array_append_new(list, bal_report_real(v[i])) == 0;
+    return bal_report_whole(list, all);
 }
 
-static json_t *value_of(const bal_entry *e)
+bool bal_report_add(json_t *object, const char *key, json_t *value)
 {
-    switch (e->kind) {
-    case BAL_KIND_TEXT:
-        return json_string(e->text);
-    case BAL_KIND_INT:
-        return json_integer(e->integer);
-    case BAL_KIND_REAL:
-        return number(e->real);
-    case BAL_KIND_FLAG:
-        return json_boolean(e->integer != 0);
-    case BAL_KIND_INTS:
-        return integers(e);
-    case BAL_KIND_REALS:
-        return reals(e);
-    case BAL_KIND_NODE:
-        return object_of(e->node);
+    json_t *name = bal_report_text(key);
+
+    while (name != NULL &&
+           json_object_get(object, json_string_value(name)) != NULL) {
+        json_t *longer =
+            json_sprintf("%s" REPLACEMENT, json_string_value(name));
+        json_decref(name);
+        name = longer;
     }
-    return json_null();
+    if (name == NULL) {
+        json_decref(value);
+        return false;
+    }
+    int lost = json_object_set_new(object, json_string_value(name), value);
+    json_decref(name);
+    return lost == 0;
 }
 
-static json_t *object_of(const bal_record *r)
+json_t *bal_report_whole(json_t *object, bool all)
 {
-    json_t *object = json_object();
-
-    for (const bal_entry *e = bal_record_first(r); e != NULL; e = e->next)
-        json_object_set_new(object, e->key, value_of(e));
-    return object;
+    if (all)
+        return object;
+    json_decref(object);
+    return NULL;
 }
 
-static bal_status write_file(const char *path, const bal_record *r)
+bal_status bal_report_status(const json_t *r)
+{
+    return r != NULL ? BAL_OK
+                     : BAL_FAIL(BAL_ENOMEM, "cannot write what the run has to "
+                                            "say about itself: out of memory");
+}
+
+static bal_status write_file(const char *path, const json_t *r)
 {
     char partial[4096];
-    json_t *object = object_of(r);
-    bal_status st = BAL_OK;
+    bal_status st;
 
+    BAL_TRY(bal_report_status(r));
     snprintf(partial, sizeof partial, "%s.partial", path);
-    if (object == NULL ||
-        json_dump_file(object, partial, JSON_INDENT(2)) != 0 ||
+    if (json_dump_file(r, partial, JSON_INDENT(2)) != 0 ||
         rename(partial, path) != 0) {
         st = BAL_FAIL(BAL_EIO, "cannot write the report '%s': %s", path,
                       strerror(errno));
         (void)remove(partial);
     }
-    json_decref(object);
+done:
     return st;
 }
 
-bal_verdict bal_report_write(bal_comm *c, const char *path,
-                             const bal_record *r)
+bal_verdict bal_report_write(bal_comm *c, const char *path, const json_t *r)
 {
     return bal_agree(c, c->rank == 0 ? write_file(path, r) : BAL_OK);
 }

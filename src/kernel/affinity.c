@@ -1,5 +1,5 @@
 /*
- * Affinities of candidates, the elbow's histogram, and its bend.
+ * Affinities of candidates and the elbow's histogram.
  *
  * exp(-t):   n = round(-t log2 e), r = -t - n ln 2 (in two parts), and
  *            e^r = 1 + r (1 + r g(r)), |r| <= ln 2 / 2, with g of degree 4
@@ -8,16 +8,12 @@
  *            whose low bits it then is.  For t <= 87 nothing is subnormal.
  * bins:      the bin of `a` comes out of one multiplication in double, exactly;
  *            see bin_of().
- * elbow:     the point of the curve (number of entries >= edge, edge) farthest
- *            below its chord, in integers: argmax (N - R(h)) H - h N.
  *
  * Elements are handled a vector at a time, without a branch for any of them.
  * Source: algorithm.md, sections 3 and 4.
  */
-#include "balans/kernel/affinity.h"
-
 #include "simd.h"
-#include "variant.h"
+#include "table.h"
 
 enum {
     WORD = 64, /* lanes in a word of a mask */
@@ -25,7 +21,7 @@ enum {
 };
 
 #define VECTOR_MASK ((UINT32_C(1) << VL) - 1)
-#define FLOOR 0.001
+#define FLOOR       0.001
 
 static inline vf exp_neg(vf t)
 {
@@ -53,12 +49,12 @@ static inline float first_of(vf v)
     return all[0];
 }
 
-float KERNEL(bal_exp_neg)(float t)
+float bal_exp_neg(float t)
 {
     return first_of(exp_neg(v_set(t)));
 }
 
-float KERNEL(bal_affinity)(float d2, float s2)
+float bal_affinity(float d2, float s2)
 {
     if (s2 > 0.0f)
         return first_of(exp_neg(v_div(v_set(d2), v_set(s2))));
@@ -113,8 +109,7 @@ static inline vf affinities(vf d2, vf scale, int duplicates)
     return exp_neg(v_div(d2, scale));
 }
 
-void KERNEL(bal_affinity_bin)(float *value, bal_size count, float s2,
-                              uint32_t *bins)
+void bal_affinity_bin(float *value, bal_size count, float s2, uint32_t *bins)
 {
     vf scale = v_set(s2);
     int duplicates = !(s2 > 0.0f);
@@ -128,7 +123,7 @@ void KERNEL(bal_affinity_bin)(float *value, bal_size count, float s2,
     }
 }
 
-bal_size KERNEL(bal_affinity_within)(float *value, bal_size count, float s2)
+bal_size bal_affinity_within(float *value, bal_size count, float s2)
 {
     vf scale = v_set(s2);
     int duplicates = !(s2 > 0.0f);
@@ -159,8 +154,7 @@ static void keep_few(const float *value, const uint64_t *mask,
             for (int i = 1; i < BAL_MASK_WORDS; i++)
                 g += e >= before[i];
             out_value[n] = value[e];
-            out_index[n++] =
-                base + g * WORD + b_nth(mask[g], e - before[g]);
+            out_index[n++] = base + g * WORD + b_nth(mask[g], e - before[g]);
         }
 }
 
@@ -187,9 +181,9 @@ static void keep_many(const float *value, const uint64_t *mask,
         out_index[i] = base + at[i];
 }
 
-int KERNEL(bal_affinity_keep)(const float *value, const uint64_t *mask,
-                              int count, float threshold, bal_lidx base,
-                              float *out_value, bal_lidx *out_index)
+int bal_affinity_keep(const float *value, const uint64_t *mask, int count,
+                      float threshold, bal_lidx base, float *out_value,
+                      bal_lidx *out_index)
 {
     uint64_t kept[BAL_MASK_WORDS] = {0};
     vf limit = v_set(threshold);
@@ -207,42 +201,3 @@ int KERNEL(bal_affinity_keep)(const float *value, const uint64_t *mask,
                  out_index);
     return n;
 }
-
-#if BAL_COMMON
-
-#define EDGE(h)   (float)(FLOOR + (double)(h) * (1.0 - FLOOR) / BAL_BINS)
-#define EDGE4(h)  EDGE(h), EDGE((h) + 1), EDGE((h) + 2), EDGE((h) + 3)
-#define EDGE16(h) EDGE4(h), EDGE4((h) + 4), EDGE4((h) + 8), EDGE4((h) + 12)
-#define EDGE64(h) \
-    EDGE16(h), EDGE16((h) + 16), EDGE16((h) + 32), EDGE16((h) + 48)
-#define EDGE256(h) \
-    EDGE64(h), EDGE64((h) + 64), EDGE64((h) + 128), EDGE64((h) + 192)
-static const float edge[BAL_BINS] = {EDGE256(0), EDGE256(256), EDGE256(512),
-                                     EDGE256(768)};
-
-const float *bal_affinity_edges(void)
-{
-    return edge;
-}
-
-int bal_elbow(const int64_t *bins)
-{
-    int64_t total = 0, below = 0, best = 0;
-    int at = 0;
-
-    for (int h = 0; h < BAL_BINS; h++)
-        total += bins[h];
-    if (total == 0)
-        return 0;
-    for (int h = 0; h < BAL_BINS; h++) {
-        int64_t gain = below * BAL_BINS - h * total;
-        if (gain >= best) {
-            best = gain;
-            at = h;
-        }
-        below += bins[h];
-    }
-    return at;
-}
-
-#endif

@@ -4,61 +4,29 @@
  * The table is chosen at the first call.  Threads that come there at once all
  * find the same one, so no lock is needed.
  */
-#include "balans/kernel/cpu.h"
-
 #include <stdatomic.h>
 #include <stddef.h>
 
 #include "balans/base/status.h"
-#include "balans/kernel/affinity.h"
-#include "balans/kernel/distance.h"
-#include "balans/kernel/kselect.h"
-#include "balans/kernel/spmm.h"
-#include "variant.h"
+#include "table.h"
 
-typedef struct table {
-    bal_isa isa;
-    void (*distance_tile)(const float *, int, int, const float *, int, float *);
-    void (*kselect_offer)(bal_kselect *, const float *, int);
-    bal_size (*kselect_finish)(bal_kselect *);
-    int (*kselect_scan)(bal_kselect *, const float *, int, float, float *,
-                        uint64_t *);
-    int (*candidates)(const float *, int, float, float *, uint64_t *);
-    float (*kth_smallest)(float *, bal_size, bal_size);
-    float (*exp_neg)(float);
-    float (*affinity)(float, float);
-    void (*affinity_bin)(float *, bal_size, float, uint32_t *);
-    bal_size (*affinity_within)(float *, bal_size, float);
-    int (*affinity_keep)(const float *, const uint64_t *, int, float, bal_lidx,
-                         float *, bal_lidx *);
-    void (*spmm_sum)(const float *, bal_size, const uint16_t *, const float *,
-                     bal_size, int, const double *, double, int64_t *,
-                     int64_t *);
-    void (*spmm_gather)(const double *, bal_size, const uint32_t *,
-                        const double *, bal_size, int, double *);
-} table;
+#if defined(__x86_64__)
+#define HAVE_X86 1
+#else
+#define HAVE_X86 0
+#endif
 
-// clang-format off
-#define TABLE(number, isa)                                                     \
-    {number, bal_distance_tile_##isa, bal_kselect_offer_##isa,                 \
-     bal_kselect_finish_##isa, bal_kselect_scan_##isa,                    \
-     bal_candidates_##isa, bal_kth_smallest_##isa,                             \
-     bal_exp_neg_##isa, bal_affinity_##isa, bal_affinity_bin_##isa,            \
-     bal_affinity_within_##isa, bal_affinity_keep_##isa, bal_spmm_sum_##isa,   \
-     bal_spmm_gather_##isa}
-// clang-format on
-
-static const table tables[] = {
-    TABLE(BAL_ISA_GENERIC, generic),
-#if BAL_HAVE_X86
-    TABLE(BAL_ISA_AVX2, avx2),
-    TABLE(BAL_ISA_AVX512, avx512),
+static const bal_kernels *const tables[] = {
+    &bal_kernels_generic,
+#if HAVE_X86
+    &bal_kernels_avx2,
+    &bal_kernels_avx512,
 #endif
 };
 
-static _Atomic(const table *) in_use;
+static _Atomic(const bal_kernels *) in_use;
 
-#if BAL_HAVE_X86
+#if HAVE_X86
 bool bal_isa_usable(bal_isa isa)
 {
     switch (isa) {
@@ -97,12 +65,12 @@ bal_isa bal_isa_best(void)
 void bal_isa_use(bal_isa isa)
 {
     BAL_REQUIRE(bal_isa_usable(isa));
-    atomic_store(&in_use, &tables[isa]);
+    atomic_store(&in_use, tables[isa]);
 }
 
-static inline const table *kernels(void)
+static inline const bal_kernels *kernels(void)
 {
-    const table *t = atomic_load_explicit(&in_use, memory_order_relaxed);
+    const bal_kernels *t = atomic_load_explicit(&in_use, memory_order_relaxed);
 
     if (t == NULL) {
         bal_isa_use(bal_isa_best());
@@ -196,9 +164,32 @@ void bal_spmm_sum(const float *x, bal_size ld, const uint16_t *row,
                         lo);
 }
 
-void bal_spmm_gather(const double *rows, bal_size ld, const uint32_t *index,
+void bal_spmm_gather(const double *table, bal_size ld, const uint32_t *index,
                      const double *weight, bal_size entries, int vectors,
                      double *sum)
 {
-    kernels()->spmm_gather(rows, ld, index, weight, entries, vectors, sum);
+    kernels()->spmm_gather(table, ld, index, weight, entries, vectors, sum);
+}
+
+void bal_fixed_add_all(int64_t *sum, const double *value, bal_size count,
+                       double up_hi, double up_lo)
+{
+    kernels()->fixed_add_all(sum, value, count, up_hi, up_lo);
+}
+
+void bal_panel_products(const double *u, const double *panel, bal_size p,
+                        bal_size ld, bal_size count, double *dot)
+{
+    kernels()->panel_products(u, panel, p, ld, count, dot);
+}
+
+uint32_t bal_count_up_to(const float *v, int n, float t)
+{
+    return kernels()->count_up_to(v, n, t);
+}
+
+void bal_project_tile(const double *xs, int m, bal_size d, const double *packed,
+                      int p, float *z, int ld)
+{
+    kernels()->project_tile(xs, m, d, packed, p, z, ld);
 }

@@ -20,12 +20,10 @@
  *
  * Cost: 3 w p ld flops.  Source: algorithm.md, section 8.
  */
-#include "balans/kernel/distance.h"
-
 #include <stdbool.h>
 
 #include "simd.h"
-#include "variant.h"
+#include "table.h"
 
 /* A block's shape must be a constant to the compiler for it to stay in
  * registers. */
@@ -133,8 +131,8 @@ INLINE void strip(view v, int w, int nv)
     }
 }
 
-void KERNEL(bal_distance_tile)(const float *tile, int ld, int p,
-                               const float *landmark, int w, float *d2)
+void bal_distance_tile(const float *tile, int ld, int p, const float *landmark,
+                       int w, float *d2)
 {
     view v = {.z = tile,
               .y = landmark,

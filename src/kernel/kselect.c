@@ -1,8 +1,8 @@
 /*
  * The k smallest of a stream.
  *
- * Up to SORTED_MOST, the buffer is a sorted list, filled up with +infinity:
- * its last element is the bound, and what is less than that is inserted.
+ * Up to BAL_KSELECT_SORTED, the buffer is a sorted list, filled up with
+ * +infinity: its last element is the bound, and what is less is inserted.
  *
  * Beyond, the buffer has room for 2 k and a vector.  Elements less than the
  * bound are packed behind the others; when there is no room left (and once, as
@@ -19,18 +19,15 @@
  * Cost: O(1) per element offered, whatever k; O(k) for the end's radix sort.
  * Source: algorithm.md, sections 3 and 9.
  */
-#include "balans/kernel/kselect.h"
-
 #include <float.h>
 #include <math.h>
 
 #include "simd.h"
-#include "variant.h"
+#include "table.h"
 
 _Static_assert(BAL_MASK_WORDS * 64 == BAL_TILE, "words make up a tile");
 
 enum {
-    SORTED_MOST = 32, /* the largest k with a sorted list */
     BINS_MOST = 2048, /* of one step of radix selection */
     FEW = 128,        /* elements worth sorting to end a radix selection */
     WORD = 64,        /* elements looked at together, a bit each */
@@ -114,7 +111,7 @@ static float pick(const float *v, bal_size n, range r, bal_size k)
     return few[k];
 }
 
-float KERNEL(bal_kth_smallest)(float *v, bal_size n, bal_size k)
+float bal_kth_smallest(float *v, bal_size n, bal_size k)
 {
     bal_size bin[BINS_MOST + 1], inside = n;
     range r = range_of(v, n);
@@ -137,7 +134,7 @@ float KERNEL(bal_kth_smallest)(float *v, bal_size n, bal_size k)
 /* Keeps the k smallest of the len >= k held. */
 static void cut(bal_kselect *s)
 {
-    float most = KERNEL(bal_kth_smallest)(s->at, s->len, s->k);
+    float most = bal_kth_smallest(s->at, s->len, s->k);
     vf bound = v_set(most);
     bal_size n = 0;
 
@@ -232,9 +229,9 @@ static void offer_buffered(bal_kselect *s, const float *d2, int count)
     }
 }
 
-void KERNEL(bal_kselect_offer)(bal_kselect *s, const float *d2, int count)
+void bal_kselect_offer(bal_kselect *s, const float *d2, int count)
 {
-    if (s->k <= SORTED_MOST)
+    if (s->k <= BAL_KSELECT_SORTED)
         offer_sorted(s, d2, count);
     else
         offer_buffered(s, d2, count);
@@ -257,9 +254,9 @@ static void radix_sort(float *v, float *other, bal_size n)
     }
 }
 
-bal_size KERNEL(bal_kselect_finish)(bal_kselect *s)
+bal_size bal_kselect_finish(bal_kselect *s)
 {
-    if (s->k <= SORTED_MOST)
+    if (s->k <= BAL_KSELECT_SORTED)
         return s->len;
     if (s->len >= s->k)
         cut(s);
@@ -270,11 +267,11 @@ bal_size KERNEL(bal_kselect_finish)(bal_kselect *s)
     return s->len;
 }
 
-int KERNEL(bal_kselect_scan)(bal_kselect *s, const float *d2, int count,
-                             float reach, float *value, uint64_t *mask)
+int bal_kselect_scan(bal_kselect *s, const float *d2, int count, float reach,
+                     float *value, uint64_t *mask)
 {
-    KERNEL(bal_kselect_offer)(s, d2, count);
-    return KERNEL(bal_candidates)(d2, count, s->bound * reach, value, mask);
+    bal_kselect_offer(s, d2, count);
+    return bal_candidates(d2, count, s->bound * reach, value, mask);
 }
 
 /* Packs the elements <= limit of the next WORD, of `left`.  @return which they
@@ -302,8 +299,8 @@ static inline uint64_t pack_word(const float *d2, int left, vf limit,
     return word;
 }
 
-int KERNEL(bal_candidates)(const float *d2, int count, float limit,
-                           float *value, uint64_t *mask)
+int bal_candidates(const float *d2, int count, float limit, float *value,
+                   uint64_t *mask)
 {
     vf most = v_set(limit < FLT_MAX ? limit : FLT_MAX);
     int n = 0;
@@ -315,21 +312,3 @@ int KERNEL(bal_candidates)(const float *d2, int count, float limit,
             v_fill(value + i + j, n - i - j);
     return n;
 }
-
-#if BAL_COMMON
-
-bal_size bal_kselect_capacity(bal_size k)
-{
-    if (k <= SORTED_MOST)
-        return SORTED_MOST;
-    return 2 * k + 2 * BAL_LANES;
-}
-
-void bal_kselect_init(bal_kselect *s, bal_size k, float *buffer)
-{
-    *s = (bal_kselect){buffer, k, bal_kselect_capacity(k), 0, INFINITY};
-    for (bal_size i = 0; k <= SORTED_MOST && i < k; i++)
-        buffer[i] = INFINITY;
-}
-
-#endif

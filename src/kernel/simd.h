@@ -3,6 +3,9 @@
  * element (bit i for element i), for whichever instruction set this file is
  * compiled for.
  *
+ * Blocks that stay in registers: DIST_W landmarks by DIST_V vectors of columns
+ * (distance.c), PROJECT points by BAL_LOADINGS components (project.c).
+ *
  * All are IEEE operations element by element, rounded once, so a result does
  * not depend on VL or on the instruction set.  v_fma() rounds once as well
  * where the processor cannot: see simd_basic.h.

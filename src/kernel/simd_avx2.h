@@ -1,7 +1,7 @@
 /* The operations of simd.h with AVX2 and FMA. */
 #include <immintrin.h>
 
-enum { VL = 8, DIST_W = 6, DIST_V = 2 };
+enum { VL = 8, DIST_W = 6, DIST_V = 2, PROJECT = 4 };
 
 typedef __m256 vf;
 typedef __m128i vlane; /* the lower 8 bytes */

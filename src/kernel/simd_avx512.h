@@ -2,7 +2,7 @@
  * compressing stores are many times slower on some processors. */
 #include <immintrin.h>
 
-enum { VL = 16, DIST_W = 6, DIST_V = 4 };
+enum { VL = 16, DIST_W = 6, DIST_V = 4, PROJECT = 8 };
 
 typedef __m512 vf;
 typedef __m512i vlane;

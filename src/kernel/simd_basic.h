@@ -15,16 +15,16 @@
 #include <arm_neon.h>
 typedef float32x4_t vf;
 typedef uint32x4_t vu;
-enum { VL = 4, DIST_W = 6, DIST_V = 4 };
+enum { VL = 4, DIST_W = 6, DIST_V = 4, PROJECT = 4 };
 #elif defined(__SSE2__)
 #include <emmintrin.h>
 typedef __m128 vf;
 typedef uint32_t vu __attribute__((vector_size(16)));
-enum { VL = 4, DIST_W = 2, DIST_V = 2 };
+enum { VL = 4, DIST_W = 2, DIST_V = 2, PROJECT = 2 };
 #else
 typedef float vf __attribute__((vector_size(16)));
 typedef uint32_t vu __attribute__((vector_size(16)));
-enum { VL = 4, DIST_W = 4, DIST_V = 2 };
+enum { VL = 4, DIST_W = 4, DIST_V = 2, PROJECT = 2 };
 #endif
 
 typedef struct vlane {

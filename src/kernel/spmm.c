@@ -1,8 +1,6 @@
 /* Sparse rows times dense rows, eight features to a vector and up to eight
  * vectors of sums in registers while the entries go by. */
-#include "balans/kernel/spmm.h"
-
-#include "variant.h"
+#include "table.h"
 
 typedef double v8d __attribute__((vector_size(64), aligned(8)));
 typedef float v8f __attribute__((vector_size(32), aligned(4)));
@@ -53,10 +51,9 @@ static ALWAYS void sum_vectors(const float *x, bal_size ld,
     EACH_SUM(FLUSH);
 }
 
-void KERNEL(bal_spmm_sum)(const float *x, bal_size ld, const uint16_t *row,
-                          const float *value, bal_size entries, int vectors,
-                          const double *up_hi, double up_lo, int64_t *hi,
-                          int64_t *lo)
+void bal_spmm_sum(const float *x, bal_size ld, const uint16_t *row,
+                  const float *value, bal_size entries, int vectors,
+                  const double *up_hi, double up_lo, int64_t *hi, int64_t *lo)
 {
 #define SUM(n)                                                            \
     case n:                                                               \
@@ -78,14 +75,13 @@ static ALWAYS void gather_vectors(const double *table, bal_size ld,
                                   const uint32_t *index, const double *weight,
                                   bal_size entries, int nv, double *sum)
 {
-    enum { AHEAD = 4 };
     v8d s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
     v8d s4 = {0}, s5 = {0}, s6 = {0}, s7 = {0};
 
     for (bal_size e = 0; e < entries; e++) {
         const v8d *at = (const v8d *)(table + (bal_size)index[e] * ld);
         /* Entries of the next points follow, so reading on is allowed. */
-        const double *next = table + (bal_size)index[e + AHEAD] * ld;
+        const double *next = table + (bal_size)index[e + BAL_GATHER_AHEAD] * ld;
         double w = weight[e];
         for (int i = 0; i < nv; i++)
             __builtin_prefetch(next + 8 * i);
@@ -96,9 +92,9 @@ static ALWAYS void gather_vectors(const double *table, bal_size ld,
     EACH_SUM(STORE);
 }
 
-void KERNEL(bal_spmm_gather)(const double *table, bal_size ld,
-                             const uint32_t *index, const double *weight,
-                             bal_size entries, int vectors, double *sum)
+void bal_spmm_gather(const double *table, bal_size ld, const uint32_t *index,
+                     const double *weight, bal_size entries, int vectors,
+                     double *sum)
 {
 #define TAKE(n)                                                       \
     case n:                                                           \

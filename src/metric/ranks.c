@@ -2,24 +2,10 @@
 
 #include <string.h>
 
+#include "balans/kernel/sums.h"
+
 /* Above it a search for each value beats a comparison with each threshold. */
 enum { MANY = 128 };
-
-/* One source for several instruction sets; the counts are integers. */
-#if defined(__x86_64__) && defined(__gnu_linux__)
-#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define WIDE
-#endif
-
-WIDE static uint32_t count_up_to(const float *v, int n, float t)
-{
-    uint32_t count = 0;
-
-    for (int j = 0; j < n; j++)
-        count += v[j] <= t;
-    return count;
-}
 
 static bal_size first_not_less(const float *t, bal_size n, float v)
 {
@@ -38,7 +24,7 @@ void bal_ranks_add(const float *v, int n, const float *t, bal_size thresholds,
 {
     if (thresholds <= MANY) {
         for (bal_size r = 0; r < thresholds; r++)
-            count[r] += count_up_to(v, n, t[r]);
+            count[r] += bal_count_up_to(v, n, t[r]);
         return;
     }
     for (int j = 0; j < n; j++)

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "balans/base/mem.h"
+#include "balans/kernel/sums.h"
 #include "balans/par/agree.h"
 #include "balans/par/sum.h"
 #include "clusters.h"
@@ -93,36 +94,6 @@ static void means(bal_comm *c, work *w, bal_size begin, bal_size count)
                 bal_fixed_value(w->sum[g * w->p + f], &scale);
 }
 
-/* One source for several instruction sets: products and sums are the same in
- * all of them. */
-#if defined(__x86_64__) && defined(__gnu_linux__)
-#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define WIDE
-#endif
-
-/* dot[g] = u . sum of cluster g, for `count` clusters; features four at a time,
- * one after the other. */
-WIDE static void products(const double *restrict u, const double *mean,
-                          bal_size p, bal_size count, double *restrict dot)
-{
-    bal_size f = 0;
-
-    memset(dot, 0, (size_t)count * sizeof *dot);
-    for (; f + 4 <= p; f += 4) {
-        const double *row = mean + f * PANEL;
-        for (bal_size g = 0; g < count; g++) {
-            double sum = dot[g] + u[f] * row[g];
-            sum += u[f + 1] * row[PANEL + g];
-            sum += u[f + 2] * row[2 * PANEL + g];
-            dot[g] = sum + u[f + 3] * row[3 * PANEL + g];
-        }
-    }
-    for (; f < p; f++)
-        for (bal_size g = 0; g < count; g++)
-            dot[g] += u[f] * mean[f * PANEL + g];
-}
-
 static void compare_point(work *w, bal_size i, bal_size begin, bal_size count,
                           double *u)
 {
@@ -135,7 +106,8 @@ static void compare_point(work *w, bal_size i, bal_size begin, bal_size count,
     if (low >= high || !bal_clusters_defined(w->k, own))
         return;
     unit_point(w->set, i, u);
-    products(u, w->mean + (low - begin), w->p, high - low, dot);
+    bal_panel_products(u, w->mean + (low - begin), w->p, PANEL, high - low,
+                       dot);
     for (bal_size f = 0; f < w->p; f++)
         square += u[f] * u[f];
     for (bal_size g = low; g < high; g++) {

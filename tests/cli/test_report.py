@@ -3,6 +3,7 @@
 usage: test_report.py PROGRAM SOURCE_ROOT LAUNCHER...
 """
 import json
+import os
 import pathlib
 import sys
 import tempfile
@@ -71,6 +72,20 @@ def check_runs(folder):
     t.check(len(sums) == len(RUNS), "results have equal checksums")
 
 
+def check_bytes(folder):
+    """A name that is not UTF-8 is not lost."""
+    odd = os.fsdecode(os.fsencode(folder) + b"/odd\xff.h5ad")
+    os.link(folder / "in.h5ad", odd)
+    out, report = folder / "out.h5ad", folder / "run.json"
+    t.works("correct", odd, out, "--batch", "batch", "--force", "-q",
+            "--report", report)
+    said = json.loads(report.read_text())["result"]["input"]
+    t.check(said.get("name") == "odd\ufffd.h5ad", f"the input is {said}")
+    with h5py.File(out, "r") as f:
+        name = f["uns/balans/input/name"][()]
+        t.check(name == "odd\ufffd.h5ad".encode(), f"the file has {name}")
+
+
 def check_schema(said):
     """The schema does object."""
     validator = jsonschema.Draft7Validator(SCHEMA)
@@ -88,5 +103,6 @@ with tempfile.TemporaryDirectory() as name:
     t.works("simulate", where / "in.h5ad", "--points", 900, "--dims", 12,
             "--batches", 3)
     check_runs(where)
+    check_bytes(where)
     check_schema(report_of(where, [], 2))
 t.end()

@@ -58,6 +58,8 @@ def check_params(folder):
         again.write_text(run.stdout)
         t.check(t.works("params", "--config", again).stdout == run.stdout,
                 f"{path.name} printed and read again")
+        t.check(t.works("params", "--config", path.stem).stdout == run.stdout,
+                f"--config {path.stem} is not {path.name}")
     return text
 
 
@@ -80,6 +82,19 @@ def check_values(folder):
         t.check(value(run, name) == wanted, f"{name}: {value(run, name)}")
     t.check(value(t.works("params", "--config", file), "save-affinity")
             == "true", "a flag from a file")
+
+
+def check_info(folder):
+    """The file of a run serves the question about it as well."""
+    data, file = folder / "in.h5ad", folder / "run.yaml"
+    t.works("simulate", data, "--points", 300, "--dims", 12)
+    file.write_text("pca: 5\nreport: x.json\nforce: true\n")
+    said = t.works("info", data, "--config", file, "--batch", "batch").stdout
+    t.check("in 5 dimensions" in said, f"info with a file: {said}")
+    said = t.works("info", data, "--config", file, "--batch", "batch", "--pca",
+                   4).stdout
+    t.check("in 4 dimensions" in said, f"info with a file and --pca: {said}")
+    t.fails(2, ["'--report'"], "info", data, "--report", "x.json")
 
 
 def check_wrong_files(folder):
@@ -113,6 +128,9 @@ def check_wrong_files(folder):
     t.fails(2, ["line 2"], "params", "--config", file, ranks=3)
     t.fails(2, ["nowhere.yaml"], "params", "--config", "nowhere.yaml", ranks=3)
     t.fails(2, [str(folder)], "params", "--config", folder)
+    t.fails(2, ["'papers'", "paper, ", "single-cell", "./papers.yaml"],
+            "params", "--config", "papers", ranks=2)
+    t.fails(2, ["too long"], "params", "--config", "a/" * 5000)
 
 
 def check_wrong_usage():
@@ -167,6 +185,7 @@ with tempfile.TemporaryDirectory() as name:
     check_help()
     check_params(pathlib.Path(name))
     check_values(pathlib.Path(name))
+    check_info(pathlib.Path(name))
     check_wrong_files(pathlib.Path(name))
     check_wrong_usage()
 t.end()

@@ -70,18 +70,17 @@ static int compare_real(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The least whole number that is not below share * size, where a product such
- * as 0.07 * 100 counts as the whole number it stands for. */
+/* k or, if larger, the least whole number that is not below share * size, where
+ * a product such as 0.07 * 100 counts as the whole number it stands for. */
 static int64_t neighbours(const ref_params *par, int64_t size)
 {
     double product = par->share * (double)size;
     double whole = round(product);
 
-    if (par->k > 0)
-        return par->k;
     if (fabs(product - whole) > 1e-9 * whole)
         whole = ceil(product);
-    return whole < 1 ? 1 : (int64_t)whole;
+    whole = whole < 1 ? 1 : whole;
+    return par->k > (int64_t)whole ? par->k : (int64_t)whole;
 }
 
 static double scale_of_batch(const ref_data *x, const ref_params *par,

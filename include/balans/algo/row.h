@@ -29,10 +29,10 @@
 /** How a row is made sparse (section 4). */
 typedef enum bal_sparsify { BAL_ELBOW = 0, BAL_SCALE } bal_sparsify;
 
-/** k: a number, or a share of each batch. */
+/** k: a number, a share of each batch, or the larger of both. */
 typedef struct bal_neighbors {
-    bal_size k;   ///< at least 1; 0 if `share` counts
-    double share; ///< in (0, 1]; 0 if `k` counts
+    bal_size k;   ///< at least 1; 0 = the share alone
+    double share; ///< in (0, 1]; 0 = the number alone
 } bal_neighbors;
 
 typedef struct bal_row_params {
@@ -45,7 +45,8 @@ typedef struct bal_row_params {
 enum { BAL_ROWS_MOST = 64 }; ///< most landmarks in flight
 
 /** k of a batch of the given size, before it is limited by the points the
- *  batch has.  Local. */
+ *  batch has: the larger of k and the share, rounded up.  The share counts as
+ *  the decimal of 15 digits it stands for: 7 % of 100 are 7.  Local. */
 bal_size bal_neighbors_in(bal_neighbors neighbors, bal_size batch_size);
 
 /** Bytes of work space this rank needs for W landmarks in flight.  Local. */
@@ -81,5 +82,16 @@ void bal_rows_destroy(bal_rows **r);
  */
 void bal_rows_compute(bal_comm *c, bal_rows *r, int w, bal_gidx *pos,
                       bal_csr_row *out, bal_status *mine);
+
+/**
+ * The scales s2(i, b) of landmark i of the latest bal_rows_compute(), before
+ * any gate, in the batches this rank holds points of: a run of batches.  Local.
+ * @param[out] first_batch  the first of them
+ * @param[out] batches      how many
+ * @return [batches], -1 where the batch has no point but the landmark; borrowed
+ *         until the next bal_rows_compute()
+ */
+const float *bal_rows_scales(const bal_rows *r, int i, bal_size *first_batch,
+                             bal_size *batches);
 
 #endif

@@ -42,6 +42,7 @@ typedef struct bal_sample_params {
     bal_size max_landmarks; ///< 0 = no limit
     uint64_t seed;
     uint32_t pass;          ///< 1, 2, ...: landmarks are drawn afresh in each
+    bool scales;            ///< the report shall hold the landmarks' scales
     int most_in_flight;     ///< limit on W; 0 = BAL_ROWS_MOST
     bal_size memory;        ///< bytes of work space of this rank
     const struct bal_sample_hook *hook; ///< NULL = run to the end
@@ -53,7 +54,7 @@ typedef enum bal_sample_stage {
     BAL_SAMPLE_DONE,       ///< A is complete
 } bal_sample_stage;
 
-/** What happened; the same on every rank. */
+/** What happened; the same on every rank, its arrays complete. */
 typedef struct bal_sample_report {
     bal_size landmarks;   ///< m
     bal_size extended;    ///< of them, drawn by the extension
@@ -67,6 +68,8 @@ typedef struct bal_sample_report {
     bal_size curve_count;   ///< length of the coverage curve
     int64_t *curve_landmarks; ///< [curve_count], landmarks drawn ...
     int64_t *curve_covered;   ///< ... and points covered by then
+    float *scale; ///< [landmarks, batches], if asked for: s2(i, b), -1 where b
+                  ///< has no point but landmark i; else NULL
 } bal_sample_report;
 
 /** Where the sampler stands between groups of rows: all it needs to go on.

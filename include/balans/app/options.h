@@ -1,25 +1,35 @@
 /**
  * @file
- * Options described by a table: one line for each says its name, kind, default,
- * range, unit and meaning.
+ * The one table of options: one line for each says which commands take it, its
+ * name, kind, default, range, unit and meaning.
  *
- * Reading the command line and YAML files, checking, --help, printing and the
- * provenance in the output are functions of such a table and of the object that
- * holds the values, any struct.  A table ends with a line without a name.  All
- * functions are local.
+ * Reading the command line and YAML files, checking, --help, `balans params`,
+ * configs/default.yaml and the provenance in the output are functions of this
+ * table.  `commands` is always a set of bal_for: a line counts if one of them
+ * takes it.  All functions are local.
  */
 #ifndef BAL_APP_OPTIONS_H
 #define BAL_APP_OPTIONS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
-#include "balans/base/record.h"
+#include "balans/app/params.h"
 #include "balans/base/status.h"
 #include "balans/io/config.h"
 
-/** Kind of a value, and the type of its member in the object. */
+/** A command that takes options; sets of them are sums. */
+typedef enum bal_for {
+    BAL_FOR_CORRECT = 1,
+    BAL_FOR_EVALUATE = 2,
+    BAL_FOR_SIMULATE = 4,
+    BAL_FOR_INFO = 8,
+    BAL_FOR_PARAMS = 16,
+} bal_for;
+
+/** Kind of a value, and the type of its member of bal_params. */
 typedef enum bal_option_kind {
     BAL_OPTION_TEXT = 0,  ///< char *, owned; NULL while not set
     BAL_OPTION_INT,       ///< int64_t
@@ -31,11 +41,14 @@ typedef enum bal_option_kind {
     BAL_OPTION_SIZE,      ///< int64_t, bytes
 } bal_option_kind;
 
+/** A line.  Two lines may have one name if no command takes both. */
 typedef struct bal_option {
-    const char *name; ///< without dashes; NULL ends the table
-    char letter;      ///< short form, 0 if none
+    const char *name;  ///< without dashes; NULL ends the table
+    char letter;       ///< short form, 0 if none
+    unsigned commands; ///< those that take it
+    unsigned required; ///< those of them that cannot do without
     bal_option_kind kind;
-    size_t at;          ///< offset of the member in the object
+    size_t at;          ///< offset of the member in bal_params
     const char *preset; ///< default, as text; NULL for text that is not set
     const char *const
         *choice;         ///< BAL_OPTION_CHOICE: the names, NULL at the end
@@ -44,7 +57,6 @@ typedef struct bal_option {
     bool automatic;      ///< "auto" is allowed, and stored as 0
     bool result;         ///< the output depends on it: part of the provenance
     bool command_line;   ///< not allowed in files, not printed
-    bool required;       ///< for --help
     bool repeated;       ///< BAL_OPTION_TEXT: may be given again; the values
                          ///< are joined by line breaks
     const char *operand; ///< in --help, such as "COLUMN"; NULL for a flag
@@ -52,48 +64,52 @@ typedef struct bal_option {
     const char *meaning; ///< one line, lower case, no full stop
 } bal_option;
 
-/** Gives every value its default; the object must be zeroed or destroyed.
- *  Fails with BAL_ENOMEM. */
-bal_status bal_options_default(const bal_option *table, void *object);
+enum { BAL_OPTIONS_MOST = 96 }; ///< lines of the table, at most
 
-/** Frees what the object owns and zeroes those members. */
-void bal_options_destroy(const bal_option *table, void *object);
+extern const bal_option bal_options[];
+
+/** The line after `o` that counts, the first one for NULL; NULL at the end. */
+const bal_option *bal_option_next(unsigned commands, const bal_option *o);
 
 /** The line of that name, or NULL. */
-const bal_option *bal_option_find(const bal_option *table, const char *name);
+const bal_option *bal_option_find(unsigned commands, const char *name);
 
-/** The name in the table nearest to a mistyped one; NULL if none is near. */
-const char *bal_option_nearest(const bal_option *table, const char *name);
+/** The name nearest to a mistyped one; NULL if none is near. */
+const char *bal_option_nearest(unsigned commands, const char *name);
 
 /**
  * Sets one value from text.
- * @param[in] who  who asks, for the message: "option '--pca'"
+ * @param[in] again  whether the option was given before, and `text` is to be
+ *                   added to that where the option is a repeated one
+ * @param[in] who    who asks, for the message: "option '--pca'"
  * Fails with BAL_EUSAGE, saying what is allowed; the value is then untouched.
  */
-bal_status bal_option_set(const bal_option *o, void *object, const char *text,
-                          const char *who);
+bal_status bal_option_set(const bal_option *o, bal_params *p, const char *text,
+                          bool again, const char *who);
 
-/** Sets what a file says.  Fails with BAL_EUSAGE, naming file, line and key. */
-bal_status bal_options_configure(const bal_option *table, void *object,
-                                 const bal_config *file);
+/** Sets what a file says; every file may have all parameters of `correct`.
+ *  Fails with BAL_EUSAGE, naming file, line and key. */
+bal_status bal_options_configure(bal_params *p, const bal_config *file);
+
+/** Whether all that is required is there.  Fails with BAL_EUSAGE. */
+bal_status bal_options_complete(unsigned commands, const bal_params *p);
 
 /** What is allowed, such as "an integer from 1 to 4095".  @return buf */
 char *bal_option_allowed(const bal_option *o, char *buf, size_t size);
 
 /** The value as text that bal_option_set() would take; "null" for text that is
  *  not set.  @return buf */
-char *bal_option_value(const bal_option *o, const void *object, char *buf,
+char *bal_option_value(const bal_option *o, const bal_params *p, char *buf,
                        size_t size);
 
 /** Writes the values as YAML with unit, range and meaning as comments. */
-void bal_options_print(const bal_option *table, const void *object,
-                       FILE *stream);
+void bal_options_print(unsigned commands, const bal_params *p, FILE *stream);
 
 /** Writes the lines of --help. */
-void bal_options_help(const bal_option *table, FILE *stream);
+void bal_options_help(unsigned commands, FILE *stream);
 
-/** Adds the values the output depends on, under the options' names. */
-void bal_options_record(const bal_option *table, const void *object,
-                        bal_record *r);
+/** The values the output depends on, under the options' names; NULL if memory
+ *  ran out. */
+json_t *bal_options_report(unsigned commands, const bal_params *p);
 
 #endif

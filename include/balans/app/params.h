@@ -1,33 +1,33 @@
 /**
  * @file
- * The parameters of `balans correct`, and the one table that describes them.
+ * The parameters of all commands.  What they are called, mean and may be is in
+ * one table (balans/app/options.h).
  *
- * Command line, YAML file, --help, `balans params`, configs/default.yaml and
- * the provenance in the output are all made from this table.
- * Source: interface.md, "correct".
+ * Source: interface.md.
  */
 #ifndef BAL_APP_PARAMS_H
 #define BAL_APP_PARAMS_H
 
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "balans/algo/correct.h"
 #include "balans/algo/row.h"
 #include "balans/algo/sampler.h"
 #include "balans/algo/space.h"
-#include "balans/app/options.h"
-#include "balans/base/record.h"
 #include "balans/base/status.h"
 #include "balans/base/types.h"
 
-/** Every parameter, in the order of the table.  Strings are owned. */
+/** Every parameter; a command reads those that are its own.  Strings are
+ *  owned. */
 typedef struct bal_params {
-    char *batch;
-    char *matrix;
-    int scale; ///< bal_scaling
+    char *input, *output; ///< positional
+    char *batch, *label;
+    char *matrix;  ///< of evaluate: names joined by line breaks
+    char *control; ///< NULL = none
+    int scale;     ///< bal_scaling
     double clip;
     int64_t pca;
+    int pca_solver; ///< bal_pca_solver
     bal_neighbors neighbors;
     int64_t block;
     int64_t patience;
@@ -39,40 +39,37 @@ typedef struct bal_params {
     int estimator;  ///< bal_estimator
     double rcond;
     int64_t passes;
+    int distance;   ///< bal_space_kind
+    int64_t sample; ///< 0 = all points
+    int64_t points, dims, clusters, batches;
+    double missing;  ///< share of the clusters that each batch lacks
+    double outliers; ///< share of the points with wild values
+    bool truth;      ///< store the values without batch effects
     uint64_t seed;
     bool save_affinity;
     bool keep_original;
     int64_t memory_per_rank; ///< bytes; 0 = auto = 1 GiB
     int64_t threads;         ///< 0 = OMP_NUM_THREADS, else 1
-    int pca_solver;          ///< bal_pca_solver
+    int64_t ranks;           ///< of the run asked about; 0 = as many as ask
     char *checkpoint;        ///< NULL = none
     double checkpoint_every; ///< minutes
     double time_limit;       ///< minutes; 0 = none
     int64_t stall_timeout;   ///< seconds; 0 = never
-    char *report;            ///< NULL = none
+    char *report, *json;     ///< NULL = none
     bool dry_run;
     bool force;
+    char *config; ///< NULL = none; was read already
+    bool faults;
     bool verbose, quiet;
-    char *input, *output; ///< positional
-    char *config;         ///< NULL = none; was read already
 } bal_params;
 
-/** The table; its object is a bal_params. */
-extern const bal_option bal_params_table[];
-
-/** Sets every parameter to its default.  Local.  Fails with BAL_ENOMEM. */
+/** Sets every parameter to its default; what `p` held is forgotten.  Local.
+ *  Fails with BAL_ENOMEM. */
 bal_status bal_params_default(bal_params *p);
 
 /** Checks the rules that concern more than one parameter.  Local.  Fails with
  *  BAL_EUSAGE. */
-bal_status bal_params_check_rules(const bal_params *p);
-
-/** The same, and that nothing required is missing.  Local.  Fails with
- *  BAL_EUSAGE. */
 bal_status bal_params_check(const bal_params *p);
-
-/** Adds all parameters that determine the output, under their names.  Local. */
-void bal_params_record(const bal_params *p, bal_record *r);
 
 /** OpenMP threads per rank, at least 1; bytes of work space per rank.  Local.
  *  `auto` is resolved here. */

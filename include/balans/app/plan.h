@@ -2,32 +2,22 @@
 #ifndef BAL_APP_PLAN_H
 #define BAL_APP_PLAN_H
 
-#include "balans/app/options.h"
 #include "balans/app/params.h"
 #include "balans/io/h5ad.h"
 #include "balans/par/comm.h"
 
-/** A question about a run. */
-typedef struct bal_query {
-    bal_params par; ///< par.batch may be NULL
-    int64_t ranks;  ///< 0 = as many as ask
-} bal_query;
-
-/** The table of `balans info`; its object is a bal_query. */
-extern const bal_option bal_query_table[];
-
 /**
  * Prints batches, memory, bytes and, as far as a sample of the file and a
  * calibration of this machine tell, landmarks and time of a run, on rank 0's
- * stdout.  Without par.batch, only what does not hang on it.  Nothing is
+ * stdout.  Without p->batch, only what does not hang on it.  Nothing is
  * written.
  *
- * Collective.  Same on every rank: q, complete and checked.
+ * Collective.  Same on every rank: p, complete and checked.
  * Fails as opening the file does, and where the sample shows that a run would
  * fail on the input.  What else keeps the sample from being taken is printed.
  * Cost: a second or two, for a file of any size.
  */
-bal_verdict bal_plan_file(bal_comm *c, const bal_query *q);
+bal_verdict bal_plan_file(bal_comm *c, const bal_params *p);
 
 /**
  * Prints shape, type, storage and compression of every matrix of a file, on

@@ -11,39 +11,22 @@
 #ifndef BAL_APP_SIMULATE_H
 #define BAL_APP_SIMULATE_H
 
-#include "balans/app/options.h"
+#include "balans/app/params.h"
 #include "balans/par/comm.h"
 
-typedef struct bal_simulation {
-    char *output;
-    int64_t points, dims, clusters, batches;
-    double missing;  ///< share of the clusters that each batch lacks
-    double outliers; ///< share of the points with wild values
-    uint64_t seed;
-    bool truth; ///< store the values without batch effects as layers/truth
-    bool force; ///< overwrite the output
-    bool quiet;
-} bal_simulation;
-
-/** The options of a simulation. */
-extern const bal_option bal_simulation_table[];
-
-/** Checks what involves several options, and the operand.  Local.  Fails with
+/** Checks that batches can lack so many clusters.  Local.  Fails with
  *  BAL_EUSAGE. */
-bal_status bal_simulation_check(const bal_simulation *s);
+bal_status bal_simulation_check(const bal_params *p);
 
 /**
  * Draws the points and writes the file.  Collective.  Same on every rank: all
- * of `s`.
+ * of `p`.
  * Fails with BAL_EIO, also if the output exists and is not to be overwritten;
  * with BAL_ENOMEM.
  * Cost: 2 points dims normal numbers, spread over the ranks; memory about
  * 12 dims (clusters + batches) + 12 clusters batches bytes and panels of 64 MiB
  * on each rank.
  */
-bal_verdict bal_simulate_file(bal_comm *c, const bal_simulation *s);
-
-/** Frees the strings.  Local. */
-void bal_simulation_destroy(bal_simulation *s);
+bal_verdict bal_simulate_file(bal_comm *c, const bal_params *p);
 
 #endif

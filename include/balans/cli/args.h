@@ -11,16 +11,17 @@
 #include "balans/cli/command.h"
 
 /**
- * Fills a zeroed object: the defaults, then what the file of --config says (if
- * the table has such an option), then the command line; of repeated options the
- * last one counts.
+ * Sets all parameters: the defaults, then what the file of --config says (if
+ * the command takes one), then the command line; of repeated options the last
+ * one counts.  `argv` holds what follows the command.
  *
  * Collective.  Same on every rank: all arguments.
  * Fails with BAL_EUSAGE: unknown option (the message has the nearest name),
- * missing or wrong value, an operand too many; also as bal_config_read() does.
+ * missing or wrong value, a file or a required option missing, an operand too
+ * many, parameters that do not go together; also as bal_config_read() does.
  */
-bal_verdict bal_args_read(bal_comm *c, const bal_command *command, void *object,
-                          int argc, char *const *argv);
+bal_verdict bal_args_read(bal_comm *c, const bal_command *command,
+                          bal_params *p, int argc, char *const *argv);
 
 /** Whether -h or --help stands among the options, that is before "--".
  *  Local. */

@@ -17,9 +17,9 @@
 #ifndef BAL_IO_H5AD_OUT_H
 #define BAL_IO_H5AD_OUT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
-#include "balans/base/record.h"
 #include "balans/base/status.h"
 #include "balans/io/h5ad.h"
 #include "balans/par/comm.h"
@@ -73,8 +73,8 @@ typedef struct bal_out_plan {
     bal_size csrs;
     const bal_categorical *column; ///< [columns]; new files only, which get the
     bal_size columns;         ///< indices "0", "1", ... and "f0", "f1", ...
-    const bal_record *uns;    ///< becomes uns/balans (replacing an old one);
-                              ///< NULL if none; used on rank 0
+    json_t *uns;              ///< an object: becomes uns/balans (replacing an
+                              ///< old one); NULL if none; used on rank 0
     bool force;               ///< overwrite an existing file
 } bal_out_plan;
 
@@ -110,10 +110,10 @@ bal_verdict bal_h5ad_out_write(bal_h5ad_out *o, const char *array,
                                bal_gidx first, bal_size count,
                                const void *values);
 
-/** Step 3.  `late` (rank 0; NULL if none) becomes uns/balans/run.  Collective.
- *  Sets `*o` to NULL in any case; on failure no file is left.  Fails with
- *  BAL_EIO. */
-bal_verdict bal_h5ad_out_finish(bal_h5ad_out **o, const bal_record *late);
+/** Step 3.  `late` (an object, rank 0; NULL if none) becomes uns/balans/run.
+ *  Collective.  Sets `*o` to NULL in any case; on failure no file is left.
+ *  Fails with BAL_EIO. */
+bal_verdict bal_h5ad_out_finish(bal_h5ad_out **o, json_t *late);
 
 /** Gives the file up: closes and removes PATH.partial.  Collective; NULL is
  *  fine; sets `*o` to NULL. */

@@ -20,6 +20,7 @@
 #ifndef BAL_KERNEL_KSELECT_H
 #define BAL_KERNEL_KSELECT_H
 
+#include <math.h>
 #include <stdint.h>
 
 #include "balans/base/types.h"
@@ -33,11 +34,24 @@ typedef struct bal_kselect {
     float bound;  ///< the k-th smallest so far at the latest cut, or +infinity
 } bal_kselect;
 
-/** Elements a buffer for `k` must hold.  Local. */
-bal_size bal_kselect_capacity(bal_size k);
+enum { BAL_KSELECT_SORTED = 32 }; ///< the largest k with a sorted list
+
+/** Elements a buffer for `k` must hold: whole vectors are read and written, up
+ *  to its last element.  Local. */
+static inline bal_size bal_kselect_capacity(bal_size k)
+{
+    if (k <= BAL_KSELECT_SORTED)
+        return BAL_KSELECT_SORTED;
+    return (2 * k + 3 * BAL_LANES - 1) / BAL_LANES * BAL_LANES;
+}
 
 /** Starts an empty selection in `buffer`.  Local. */
-void bal_kselect_init(bal_kselect *s, bal_size k, float *buffer);
+static inline void bal_kselect_init(bal_kselect *s, bal_size k, float *buffer)
+{
+    *s = (bal_kselect){buffer, k, bal_kselect_capacity(k), 0, HUGE_VALF};
+    for (bal_size i = 0; k <= BAL_KSELECT_SORTED && i < k; i++)
+        buffer[i] = HUGE_VALF;
+}
 
 /** Offers `count` values.  Local.
  *  @param[in] d2  64-byte aligned, readable up to the next multiple of

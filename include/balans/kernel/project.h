@@ -14,6 +14,8 @@
 
 #include "balans/base/types.h"
 
+enum { BAL_LOADINGS = 8 }; ///< components side by side in packed loadings
+
 /** Doubles that packed loadings of p components on d features take.  Local. */
 bal_size bal_loadings_size(bal_size d, bal_size p);
 

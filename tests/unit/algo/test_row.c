@@ -114,6 +114,28 @@ static int compare(const bal_csr_row *row, bal_gidx pos, const ref_row *want)
     return wrong + (e != row->count);
 }
 
+/* Differences between this rank's scales of row i and the dense ones. */
+static int compare_scales(const bal_rows *rows, int i, const ref_row *want)
+{
+    bal_size first, count;
+    const float *s2 = bal_rows_scales(rows, i, &first, &count);
+    bal_gidx from = p->layout->rank_first[c.rank];
+    bool empty = p->layout->m == 0;
+    int wrong = (count == 0) != empty;
+
+    if (!empty) {
+        bal_gidx last = from + p->layout->m - 1;
+        wrong += first != bal_layout_batch(p->layout, from);
+        wrong += first + count - 1 != bal_layout_batch(p->layout, last);
+    }
+    for (bal_size b = 0; b < count; b++) {
+        double s = want->s2[first + b];
+        float exact = isnan(s) ? -1.0f : (float)s;
+        wrong += memcmp(&s2[b], &exact, sizeof exact) != 0;
+    }
+    return wrong;
+}
+
 /* Computes `w` rows from landmark `at` on and compares them. */
 static int compute(bal_rows *rows, int at, int w, ref_row *const *want)
 {
@@ -132,6 +154,7 @@ static int compute(bal_rows *rows, int at, int w, ref_row *const *want)
     for (int i = 0; i < w; i++) {
         wrong += pos[i] != landmark(at + i);
         wrong += compare(&out[i], landmark(at + i), want[at + i]);
+        wrong += compare_scales(rows, i, want[at + i]);
         bal_csr_row_finish(&out[i]);
     }
     return wrong;
@@ -311,6 +334,20 @@ START_TEST(takes_k_as_a_share_of_the_batch)
     /* 0.07 * 100 is a little more than 7 in floating point */
     all_assert(bal_neighbors_in(seven, 100) == 7);
     all_assert(bal_neighbors_in(seven, 101) == 8);
+
+    /* Neither 29, as products of doubles give, nor off for large batches. */
+    bal_neighbors exact = {.share = 0.28};
+    all_assert(bal_neighbors_in(exact, 100) == 28);
+    exact.share = 0.01;
+    all_assert(bal_neighbors_in(exact, INT64_C(10000000000)) == 100000000);
+    all_assert(bal_neighbors_in(exact, INT64_C(10000000001)) == 100000001);
+    exact.share = 1e-300;
+    all_assert(bal_neighbors_in(exact, INT64_C(10000000000)) == 1);
+
+    bal_neighbors both = {.k = 20, .share = 0.01};
+    all_assert(bal_neighbors_in(both, 1) == 20);
+    all_assert(bal_neighbors_in(both, 2000) == 20);
+    all_assert(bal_neighbors_in(both, 2001) == 21);
 }
 END_TEST
 

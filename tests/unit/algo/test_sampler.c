@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "balans/base/mem.h"
+#include "balans/io/checkpoint.h"
+#include "balans/par/agree.h"
 #include "mpi_check.h"
 #include "points.h"
 
@@ -44,6 +46,7 @@ static const setting settings[] = {
     {3, 0, true, 0, 1, 2, 0, true},     /* and without it */
     {0, 0.1, false, 0, 7, 6, 0, false},
     {0, 0.3, true, 0, 90, 3, 0, true},
+    {6, 0.1, true, 0, 20, 9, 0, false}, /* the larger of both */
     {5, 0, true, 0, 4, 30, 17, false}, /* a limit inside a block */
     {2, 0, true, 0, 3, 1, 6, false},   /* a limit inside the extension */
     {10, 0, false, 2, 10, 15, 1, true},
@@ -165,6 +168,23 @@ static int compare_report(const bal_sample_report *r, const ref_sample *want,
     return wrong;
 }
 
+/* Differences between the landmarks' scales and those of dense rows. */
+static int compare_scales(const float *scale, const ref_sample *want,
+                          const ref_params *par)
+{
+    int wrong = scale == NULL;
+
+    for (int64_t l = 0; !wrong && l < want->m; l++) {
+        ref_row *row = ref_row_create(data, par, want->landmark[l]);
+        for (int64_t b = 0; b < data->batches; b++) {
+            float s2 = isnan(row->s2[b]) ? -1.0f : (float)row->s2[b];
+            wrong += memcmp(&s2, &scale[l * data->batches + b], sizeof s2) != 0;
+        }
+        ref_row_destroy(&row);
+    }
+    return wrong;
+}
+
 /* Runs the sampler and counts what differs from the reference. */
 static int run(const ref_params *par, uint32_t pass, int w, int threads,
                const ref_sample *want)
@@ -173,6 +193,8 @@ static int run(const ref_params *par, uint32_t pass, int w, int threads,
     bal_sample_params sample = library_params(par, pass, w);
     bal_sample_report report = {0};
     bal_csr *a = NULL;
+
+    sample.scales = w == 3;
     bal_verdict v = bal_sample(&c, p->z, p->route, &rows, &sample, &a, &report);
     int wrong = bal_failed(v);
 
@@ -181,6 +203,8 @@ static int run(const ref_params *par, uint32_t pass, int w, int threads,
     for (bal_size l = 0; l < a->m && l < want->m; l++)
         wrong += compare_row(&a->row[l], want, l) != 0;
     wrong += 1000 * compare_report(&report, want, w);
+    if (sample.scales)
+        wrong += 1000000 * compare_scales(report.scale, want, par);
     bal_csr_destroy(&a);
     bal_sample_report_finish(&report);
     return wrong;
@@ -251,6 +275,89 @@ START_TEST(draws_afresh_with_every_seed_and_pass)
 }
 END_TEST
 
+/* A run that is stopped: its state goes through a file. */
+typedef struct stop {
+    bal_sample_hook hook;
+    int64_t asked, last; /* times asked, and that at which it stops */
+} stop;
+
+static const char stop_file[] = "test_sampler_stop.h5";
+
+static bal_wish stop_wish(void *arg)
+{
+    stop *s = arg;
+
+    return ++s->asked >= s->last ? BAL_STOP : BAL_GO_ON;
+}
+
+static bal_verdict stop_save(void *arg, const bal_sample_state *state, bool now)
+{
+    bal_checkpoint k = {.identity = "a test\n", .pass = 1, .sampler = *state};
+    bal_verdict st = bal_checkpoint_write(&c, stop_file, &k);
+
+    (void)arg;
+    if (bal_failed(st))
+        return st;
+    return bal_agree(&c, now ? BAL_FAIL(BAL_ESTOPPED, "stopped") : BAL_OK);
+}
+
+/* Runs until the `last`-th question, and on from the file to the end.  @return
+ * what is wrong, -1 if it was not stopped */
+static int run_in_two(const ref_params *par, int64_t last,
+                      const ref_sample *want)
+{
+    bal_row_params rows = row_params(par, 1);
+    bal_sample_params sample = library_params(par, 1, 4);
+    bal_sample_report report = {0};
+    bal_csr *a = NULL;
+    stop s = {{&s, stop_wish, stop_save, NULL}, 0, last};
+    bal_checkpoint k = {.identity = "a test\n"};
+
+    sample.hook = &s.hook;
+    sample.scales = true;
+    bal_verdict v = bal_sample(&c, p->z, p->route, &rows, &sample, &a, &report);
+    bal_csr_destroy(&a);
+    bal_sample_report_finish(&report);
+    if (v.code != BAL_ESTOPPED) {
+        bal_checkpoint_remove(&c, stop_file);
+        return bal_failed(v) ? 1000 : -1;
+    }
+    bal_error_clear();
+    s.last = INT64_MAX;
+    s.hook.from = &k.sampler;
+    v = bal_checkpoint_read(&c, stop_file, p->layout, &k);
+    all_assert_msg(!bal_failed(v), "%s", bal_error_get()->text);
+    v = bal_sample(&c, p->z, p->route, &rows, &sample, &a, &report);
+    all_assert_msg(!bal_failed(v), "%s", bal_error_get()->text);
+    int wrong = a->m != want->m;
+    for (bal_size l = 0; l < a->m && l < want->m; l++)
+        wrong += compare_row(&a->row[l], want, l) != 0;
+    wrong += 1000 * compare_report(&report, want, 4);
+    wrong += 1000000 * compare_scales(report.scale, want, par);
+    bal_csr_destroy(&a);
+    bal_sample_report_finish(&report);
+    bal_sample_state_finish(&k.sampler);
+    bal_checkpoint_remove(&c, stop_file);
+    return wrong;
+}
+
+START_TEST(goes_on_where_it_was_stopped)
+{
+    ref_params par = reference_params(&settings[_i], 40 + (uint64_t)_i);
+    int wrong = 0, stops = 0;
+
+    prepare(&shapes[0], 5);
+    ref_sample *want = ref_sample_create(data, &par, 1);
+    for (int64_t last = 2, got = 0; got >= 0 && last < 2000; last += last) {
+        got = run_in_two(&par, last, want);
+        wrong += got > 0;
+        stops += got >= 0;
+    }
+    ref_sample_destroy(&want);
+    all_assert_msg(wrong == 0 && stops > 1, "%d wrong of %d", wrong, stops);
+}
+END_TEST
+
 /* A W that the memory allows need not be the one asked for. */
 START_TEST(works_with_what_memory_there_is)
 {
@@ -280,6 +387,47 @@ START_TEST(works_with_what_memory_there_is)
     bal_sample_report_finish(&report);
     all_assert(v.code == BAL_EUSAGE);
     bal_error_clear();
+}
+END_TEST
+
+/* Many small batches make the rows of the ranks that hold them long; what the
+ * others could hold does not help. */
+START_TEST(holds_no_more_rows_than_fit_on_every_rank)
+{
+    int64_t size[42];
+    bal_size here = 0;
+    ref_params par = reference_params(&settings[5], 7);
+
+    for (int b = 0; b < 42; b++)
+        size[b] = b < 40 ? 12 : 3000;
+    ref_data *uneven = ref_data_create(size, 42, 4, 4, 0, 8);
+    points *q = points_create(&c, uneven);
+    par.k = 10;
+    par.block = 10;
+    bal_row_params rows = row_params(&par, 1);
+    bal_sample_params sample = library_params(&par, 1, 64);
+    bal_sample_report report = {0};
+    bal_csr *a = NULL;
+
+    sample.scales = true;
+    sample.memory =
+        bal_sample_memory(q->layout, q->z->p, &rows, &sample, 64) / 3 * 4 + 4;
+    bal_comm_max_i64(&c, &sample.memory, 1);
+    bal_verdict v = bal_sample(&c, q->z, q->route, &rows, &sample, &a, &report);
+    for (bal_size i = 0; !bal_failed(v) && i < a->m; i++)
+        here += 8 * (a->row[i].count + BAL_LANES);
+    bal_size each = here / (report.landmarks > 0 ? report.landmarks : 1);
+    bal_size held = report.in_flight * par.block * each;
+    bal_size m = report.landmarks;
+    int w = report.in_flight;
+    bal_csr_destroy(&a);
+    bal_sample_report_finish(&report);
+    points_destroy(&q);
+    ref_data_destroy(&uneven);
+    all_assert_msg(!bal_failed(v) && m > 400 && w > 1 &&
+                       (double)held < 1.1 * (double)sample.memory / 4,
+                   "%d landmarks, %d blocks in flight, %lld bytes of %lld",
+                   (int)m, w, (long long)held, (long long)sample.memory / 4);
 }
 END_TEST
 
@@ -323,7 +471,9 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, is_tested_where_it_matters);
     tcase_add_loop_test(tcase, equals_the_reference, 0, SHAPES);
     tcase_add_test(tcase, draws_afresh_with_every_seed_and_pass);
+    tcase_add_loop_test(tcase, goes_on_where_it_was_stopped, 0, SETTINGS);
     tcase_add_test(tcase, works_with_what_memory_there_is);
+    tcase_add_test(tcase, holds_no_more_rows_than_fit_on_every_rank);
     tcase_add_test(tcase, counts_batches_below_k);
     tcase_add_test(tcase, leaves_no_memory_behind);
     suite_add_tcase(suite, tcase);

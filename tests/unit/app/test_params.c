@@ -1,6 +1,6 @@
 /* The table of parameters: defaults, ranges, files, provenance. */
 #define _POSIX_C_SOURCE 200809L
-#include "balans/app/params.h"
+#include "balans/app/options.h"
 
 #include <string.h>
 
@@ -10,8 +10,8 @@
 static bal_status set(bal_params *p, const char *name, const char *text)
 {
     bal_error_clear();
-    return bal_option_set(bal_option_find(bal_params_table, name), p, text,
-                          name);
+    return bal_option_set(bal_option_find(BAL_FOR_CORRECT, name), p, text,
+                          false, name);
 }
 
 START_TEST(has_the_documented_defaults)
@@ -56,6 +56,16 @@ static const trial trials[] = {
     {"neighbors", "100.1%", false},
     {"neighbors", "%", false},
     {"neighbors", "1.5", false},
+    {"neighbors", "20,1%", true},
+    {"neighbors", "1,100%", true},
+    {"neighbors", "20,", false},
+    {"neighbors", ",1%", false},
+    {"neighbors", "20,0%", false},
+    {"neighbors", "0,1%", false},
+    {"neighbors", "20,30", false},
+    {"neighbors", "1%,20", false},
+    {"neighbors", "20,1%,2", false},
+    {"neighbors", "20,1%,2%", false},
     {"scale", "none", true},
     {"scale", "None", false},
     {"seed", "-1", false},
@@ -90,13 +100,14 @@ END_TEST
 START_TEST(reads_back_what_it_prints)
 {
     static const char *const shares[] = {
-        "0.1%", "33.3%", "7%", "1e-06%", "100%", "12", "0.30000000000000004%"};
+        "0.1%", "33.3%", "7%", "1e-06%", "100%", "12", "20,1%",
+        "0.30000000000000004%", "1,33.3%"};
     bal_params p, q;
     char buf[64];
 
     all_assert(bal_params_default(&p) == BAL_OK);
     all_assert(bal_params_default(&q) == BAL_OK);
-    const bal_option *o = bal_option_find(bal_params_table, "neighbors");
+    const bal_option *o = bal_option_find(BAL_FOR_CORRECT, "neighbors");
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         all_assert(set(&p, "neighbors", shares[i]) == BAL_OK);
         bal_option_value(o, &p, buf, sizeof buf);
@@ -115,18 +126,18 @@ START_TEST(checks_rules_between_parameters)
     bal_params p;
 
     all_assert(bal_params_default(&p) == BAL_OK);
-    all_assert(bal_params_check_rules(&p) == BAL_OK);
-    all_assert(bal_params_check(&p) == BAL_EUSAGE);
+    all_assert(bal_params_check(&p) == BAL_OK);
+    all_assert(bal_options_complete(BAL_FOR_CORRECT, &p) == BAL_EUSAGE);
     bal_error_clear();
     p.gate = 0.5;
-    all_assert(bal_params_check_rules(&p) == BAL_EUSAGE);
+    all_assert(bal_params_check(&p) == BAL_EUSAGE);
     bal_error_clear();
     p.gate = 1;
-    all_assert(bal_params_check_rules(&p) == BAL_OK);
+    all_assert(bal_params_check(&p) == BAL_OK);
     p.estimator = BAL_NYSTROM;
-    all_assert(bal_params_check_rules(&p) == BAL_OK);
+    all_assert(bal_params_check(&p) == BAL_OK);
     p.correction = BAL_RESIDUAL;
-    all_assert(bal_params_check_rules(&p) == BAL_EUSAGE);
+    all_assert(bal_params_check(&p) == BAL_EUSAGE);
     bal_error_clear();
     bal_params_destroy(&p);
 }
@@ -135,20 +146,25 @@ END_TEST
 START_TEST(records_what_the_output_depends_on)
 {
     bal_params p;
-    bal_record *r = bal_record_create();
+    json_error_t error;
+    const char *batch, *neighbors;
+    int pca;
+    double clip;
 
     all_assert(bal_params_default(&p) == BAL_OK);
     all_assert(set(&p, "batch", "plate") == BAL_OK);
     all_assert(set(&p, "neighbors", "0.1%") == BAL_OK);
-    bal_params_record(&p, r);
-    all_assert(strcmp(bal_record_find(r, "batch")->text, "plate") == 0);
-    all_assert(strcmp(bal_record_find(r, "neighbors")->text, "0.1%") == 0);
-    all_assert(bal_record_find(r, "pca")->integer == 50);
-    all_assert(bal_record_find(r, "clip")->real == 10);
-    all_assert(bal_record_find(r, "threads") == NULL);
-    all_assert(bal_record_find(r, "memory-per-rank") == NULL);
-    all_assert(bal_record_find(r, "force") == NULL);
-    bal_record_destroy(&r);
+    json_t *r = bal_options_report(BAL_FOR_CORRECT, &p);
+    all_assert_msg(json_unpack_ex(r, &error, 0, "{s:s, s:s, s:i, s:f}", "batch",
+                                  &batch, "neighbors", &neighbors, "pca", &pca,
+                                  "clip", &clip) == 0,
+                   "%s", error.text);
+    all_assert(strcmp(batch, "plate") == 0 && strcmp(neighbors, "0.1%") == 0);
+    all_assert(pca == 50 && clip == 10);
+    all_assert(json_object_get(r, "threads") == NULL);
+    all_assert(json_object_get(r, "memory-per-rank") == NULL);
+    all_assert(json_object_get(r, "force") == NULL);
+    json_decref(r);
     bal_params_destroy(&p);
 }
 END_TEST
@@ -172,7 +188,7 @@ END_TEST
 
 START_TEST(finds_the_nearest_name)
 {
-    const bal_option *t = bal_params_table;
+    unsigned t = BAL_FOR_CORRECT;
 
     all_assert(strcmp(bal_option_nearest(t, "neighbours"), "neighbors") == 0);
     all_assert(strcmp(bal_option_nearest(t, "max-landmark"), "max-landmarks") ==

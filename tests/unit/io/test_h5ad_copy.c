@@ -51,7 +51,7 @@ static bal_verdict create(bal_h5ad *f, const bal_matrix_info *info,
         {"uns/balans/landmarks", BAL_I64, MARKS, 0, false, false},
     };
     bal_csr_array csr = {"uns/balans/affinity", MARKS, info->n, MARKS};
-    bal_record *uns = bal_record_create();
+    json_t *uns = json_pack("{s:s}", "version", "1");
     bal_out_plan plan = {.input = f,
                          .replace = info->name,
                          .keep_as = "layers/original",
@@ -62,23 +62,21 @@ static bal_verdict create(bal_h5ad *f, const bal_matrix_info *info,
                          .uns = uns,
                          .force = true};
 
-    bal_record_text(uns, "version", "1");
     bal_verdict st =
         bal_h5ad_out_create(&comm, files_path("out.h5ad"), &plan, o);
-    bal_record_destroy(&uns);
+    json_decref(uns);
     return st;
 }
 
 static bal_verdict copy(const char *path, const char *matrix)
 {
-    bal_record *late = bal_record_create();
+    json_t *late = json_pack("{s:i}", "ranks", 1);
     bal_h5ad *f = NULL;
     bal_h5ad_out *o = NULL;
     bal_matrix_info info;
     float *rows = NULL;
     bal_verdict st;
 
-    bal_record_int(late, "ranks", 1);
     BAL_TRY(bal_h5ad_open(&comm, path, &f));
     BAL_TRY(bal_h5ad_matrix_open(f, matrix, &info));
     BAL_TRY(bal_h5ad_matrix_load(f));
@@ -93,7 +91,7 @@ done:
     bal_h5ad_out_discard(&o);
     bal_h5ad_close(&f);
     bal_free(&rows);
-    bal_record_destroy(&late);
+    json_decref(late);
     return st;
 }
 

@@ -90,21 +90,15 @@ static const bal_array arrays[] = {
 };
 static const bal_csr_array csrs[] = {{"uns/balans/affinity", MARKS, N, N}};
 
-static bal_record *make_record(void)
+static json_t *make_uns(void)
 {
-    bal_record *r = bal_record_create();
-
-    bal_record_text(r, "version", "0.1 \xc3\xa4");
-    bal_record_int(r, "seed", 7);
-    bal_record_real(r, "clip", 10);
-    bal_record_flag(r, "flag", true);
-    bal_record_ints(r, "few", (int64_t[]){1, 2}, 2);
-    bal_record_reals(r, "none", NULL, 0);
-    bal_record_text(bal_record_node(r, "parameters"), "scale", "standard");
-    return r;
+    return json_pack("{s:s, s:i, s:f, s:b, s:[i, i], s:[], s:{s:s}}",
+                     "version", "0.1 \xc3\xa4", "seed", 7, "clip", 10.0,
+                     "flag", 1, "few", 1, 2, "none", "parameters",
+                     "scale", "standard");
 }
 
-static bal_out_plan make_plan(bal_h5ad *input, const bal_record *uns)
+static bal_out_plan make_plan(bal_h5ad *input, json_t *uns)
 {
     return (bal_out_plan){.input = input,
                           .replace = "X",
@@ -165,27 +159,26 @@ done:
 
 static bal_verdict produce_with(bal_out_plan plan, const char *path)
 {
-    bal_record *late = bal_record_create();
+    json_t *late = json_pack("{s:i}", "ranks", comm.size);
     bal_h5ad_out *o = NULL;
     bal_verdict st;
 
-    bal_record_int(late, "ranks", comm.size);
     BAL_TRY(bal_h5ad_out_create(&comm, path, &plan, &o));
     BAL_TRY(write_all(o));
     BAL_TRY(bal_h5ad_out_finish(&o, comm.rank == 0 ? late : NULL));
 done:
     bal_h5ad_out_discard(&o);
-    bal_record_destroy(&late);
+    json_decref(late);
     return st;
 }
 
 static bal_verdict produce(const char *input, bool earlier, const char *output)
 {
     bal_h5ad *f = open_input(input, earlier);
-    bal_record *uns = make_record();
+    json_t *uns = make_uns();
     bal_verdict st = produce_with(make_plan(f, uns), files_path(output));
 
-    bal_record_destroy(&uns);
+    json_decref(uns);
     bal_h5ad_close(&f);
     return st;
 }

@@ -1,9 +1,12 @@
 /* Selection and candidates of every instruction set against sorting. */
+#define _DEFAULT_SOURCE
 #include "balans/kernel/kselect.h"
 
 #include "balans/kernel/affinity.h"
 
 #include <math.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "isas.h"
 #include "mpi_check.h"
@@ -129,6 +132,31 @@ START_TEST(selects_the_k_smallest)
                 bal_size finite = make((kind)what, n, (uint64_t)a + 1);
                 check_selection(n, steps[b], ks[a], finite);
             }
+}
+END_TEST
+
+/* A buffer of just the stated capacity, with memory behind it that nobody may
+ * touch, and none of its elements ever at rest. */
+START_TEST(stays_within_its_buffer)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    bal_size finite = make(FALLING, STREAM, 1);
+
+    FOR_EACH_ISA(isa)
+    for (bal_size k = 1; k <= 80; k++) {
+        bal_kselect s;
+        size_t bytes = (size_t)bal_kselect_capacity(k) * sizeof(float);
+        size_t room = (bytes + page - 1) / page * page;
+        char *map = mmap(NULL, room + page, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        ck_assert(map != MAP_FAILED);
+        ck_assert_int_eq(mprotect(map + room, page, PROT_NONE), 0);
+        bal_kselect_init(&s, k, (float *)(void *)(map + room - bytes));
+        offer_all(&s, STREAM, BAL_LANES);
+        ck_assert_int_eq(bal_kselect_finish(&s), k < finite ? k : finite);
+        ck_assert(s.at[k - 1] == sorted[k - 1]);
+        ck_assert_int_eq(munmap(map, room + page), 0);
+    }
 }
 END_TEST
 
@@ -284,6 +312,7 @@ int main(int argc, char **argv)
 
     tcase_add_checked_fixture(c, allocate, release);
     tcase_add_test(c, selects_the_k_smallest);
+    tcase_add_test(c, stays_within_its_buffer);
     tcase_add_test(c, small_streams);
     tcase_add_test(c, bound_falls_early);
     tcase_add_test(c, bound_is_the_same_everywhere);

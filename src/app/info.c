@@ -1,20 +1,11 @@
+#include "balans/app/info.h"
+
 #include <stdio.h>
-#include <string.h>
 
 #include "balans/app/plan.h"
-#include "balans/base/log.h"
 #include "balans/base/text.h"
-#include "balans/cli/args.h"
-#include "balans/cli/command.h"
-#include "balans/cli/machine.h"
 #include "balans/data/labels.h"
 #include "balans/io/h5ad.h"
-#include "balans/par/agree.h"
-
-static const bal_operand operands[] = {
-    {"FILE.h5ad", offsetof(bal_query, par.input)},
-    {NULL, 0},
-};
 
 static void print_column(const char *name, const bal_labels *l)
 {
@@ -80,50 +71,22 @@ done:
     return st;
 }
 
-static bal_status check(const bal_query *q)
-{
-    if (q->par.input == NULL)
-        return BAL_FAIL(BAL_EUSAGE,
-                        "cannot start without a file; give FILE.h5ad");
-    return bal_params_check_rules(&q->par);
-}
-
 /* The empty line parts what the file holds from what a run needs. */
-static bal_verdict plan(bal_comm *c, const bal_query *q)
+static bal_verdict plan(bal_comm *c, const bal_params *p)
 {
     if (c->rank == 0) {
         puts("\na run");
         fflush(stdout);
     }
-    return bal_plan_file(c, q);
+    return bal_plan_file(c, p);
 }
 
-static bal_verdict run(bal_comm *c, int argc, char *const *argv)
+bal_verdict bal_info_file(bal_comm *c, const bal_params *p)
 {
     bal_verdict st;
-    bal_query q = {0};
 
-    BAL_TRY(bal_args_read(c, &bal_cmd_info, &q, argc, argv));
-    BAL_TRY(bal_agree(c, check(&q)));
-    if (q.par.verbose)
-        bal_log_init(BAL_LOG_DEBUG, c->rank);
-    bal_machine_say();
-    BAL_TRY(show(c, q.par.input));
-    BAL_TRY(plan(c, &q));
+    BAL_TRY(show(c, p->input));
+    BAL_TRY(plan(c, p));
 done:
-    bal_params_destroy(&q.par);
     return st;
 }
-
-const bal_command bal_cmd_info = {
-    .name = "info",
-    .meaning = "show what is in a file, and what a run on it would need",
-    .options = bal_query_table,
-    .operands = operands,
-    .notes = "With --batch it says how many landmarks and how much time to "
-             "expect, from a\nsample of the file and a calibration of this "
-             "machine; start it with as many\nranks on a host as the run will "
-             "have there. The options are those\nof 'correct' that change "
-             "what a run needs.\n",
-    .run = run,
-};

@@ -1,0 +1,17 @@
+/** @file  `balans info`: what is in a file, and what a run on it would need. */
+#ifndef BAL_APP_INFO_H
+#define BAL_APP_INFO_H
+
+#include "balans/app/params.h"
+#include "balans/par/comm.h"
+
+/**
+ * Prints matrices and columns of the file, and bal_plan_file(), on rank 0's
+ * stdout.
+ *
+ * Collective.  Same on every rank: p.
+ * Fails as opening the file and as bal_plan_file() do.
+ */
+bal_verdict bal_info_file(bal_comm *c, const bal_params *p);
+
+#endif

@@ -1,0 +1,20 @@
+"""Batch correction of Cell Painting profiles.
+
+>>> import balans
+>>> adata = balans.read_profiles("profiles.parquet", nonfinite="drop-features")
+>>> balans.correct(adata, batch="Metadata_Plate")
+>>> balans.evaluate(adata, batch="Metadata_Plate", label="Metadata_JCP2022")
+>>> balans.write_profiles(adata, "corrected.parquet")
+
+The work is done by the program ``balans``, which is installed with this
+package; profiles travel through files in a temporary folder.
+"""
+
+from ._api import correct, evaluate
+from ._errors import Error
+from ._profiles import read_profiles, write_profiles
+from ._program import find_program
+
+__all__ = ["Error", "correct", "evaluate", "find_program", "read_profiles",
+           "write_profiles"]
+__version__ = "0.1.0"

@@ -1,0 +1,186 @@
+"""Correcting and evaluating AnnData objects by the program."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anndata
+import pandas as pd
+
+from . import _adata
+from ._errors import Error
+from ._program import LAUNCHER, arguments, run
+
+_OURS = {
+    "matrix": "layer= or obsm=", "input": "the object", "output": "copy=True",
+    "force": "nothing", "quiet": "progress=False", "verbose": "progress=True",
+    "dry_run": "the program", "json": "the DataFrame",
+    "help": "help(balans)", "version": "the program"}
+
+
+def _check(options: dict[str, Any]) -> None:
+    for name in options:
+        instead = _OURS.get(name)
+        if instead is not None:
+            raise Error(f"cannot take option '{name}' here; use {instead}", 2)
+
+
+def _names(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def correct(adata: anndata.AnnData, batch: str | Sequence[str], *,
+            layer: str | None = None, obsm: str | None = None,
+            copy: bool = False, ranks: int = 1, threads: int | None = None,
+            progress: bool | None = None,
+            program: str | os.PathLike[str] | None = None,
+            launcher: Sequence[str] = LAUNCHER,
+            scratch: str | os.PathLike[str] | None = None,
+            **options: Any) -> anndata.AnnData | None:
+    """Remove batch effects from profiles.
+
+    Runs ``balans correct`` on a file in a temporary folder; the result is the
+    program's, byte for byte, on any number of ranks and threads.
+
+    Parameters
+    ----------
+    adata
+        n profiles x d features.  X, the layer or the obsm element is dense or
+        sparse, of any number type, and finite.
+    batch
+        Column of ``adata.obs`` that names the batch; several from coarse to
+        fine, such as ``["Metadata_Source", "Metadata_Plate"]``.
+    layer, obsm
+        Correct ``adata.layers[layer]`` or ``adata.obsm[obsm]`` instead of X.
+    copy
+        Return a corrected copy instead of changing `adata`.
+    ranks, threads
+        MPI ranks, and OpenMP threads of each (default: OMP_NUM_THREADS, else
+        1).  Their product should not exceed the number of cores.
+    progress
+        Show a bar, where tqdm is installed; None: on a terminal or in a
+        notebook.
+    program
+        Path of the program; default: the variable BALANS, the one installed
+        with this package, the one on PATH.
+    launcher
+        How ranks are started; their number and the program are appended.
+    scratch
+        Folder for temporary files, which take the matrix twice as float32 and
+        once as it is; default: that of Python's tempfile (TMPDIR).
+    **options
+        Options of ``balans correct``, with underscores: ``neighbors="1%"``,
+        ``keep_original=True``, ``config="profiles"``, ``seed=1``.
+
+    Returns
+    -------
+    None, or with ``copy=True`` the corrected AnnData.  What changes:
+
+    X, or what `layer` or `obsm` named
+        Corrected profiles, float32 [n, d], in the units of the input.
+    ``obs["balans_coverage"]``
+        How much of the landmarks' affinity a profile got, float32 [n].
+    ``obsm["X_balans"]``, ``varm["balans_PCs"]``
+        Corrected coordinates, float32 [n, p], in p principal components, and
+        these [d, p]; where components were used.
+    ``layers["original"]``, or ``obsm[obsm + "_original"]``
+        With ``keep_original=True``: the input [n, d].
+    ``uns["balans"]``
+        Parameters, version, landmarks (rows of `adata`, from 0).
+
+    Raises
+    ------
+    balans.Error
+        In one sentence, what could not be done and the way out.  `adata` is
+        then as it was.
+    """
+    _check(options)
+    matrix = _adata.matrix_name(layer, obsm)
+    columns = _names(batch)
+    given = _adata.slim(adata, [matrix], columns)
+    with tempfile.TemporaryDirectory(prefix="balans-", dir=scratch) as folder:
+        source, result = Path(folder) / "in.h5ad", Path(folder) / "out.h5ad"
+        _adata.write(given, source)
+        run(["correct", str(source), str(result), f"--batch={','.join(columns)}",
+             f"--matrix={matrix}", *arguments(options)],
+            ranks=ranks, threads=threads, progress=progress, program=program,
+            launcher=launcher,
+            names={str(source): "the object", str(result): "the result"})
+        target = adata.copy() if copy else adata
+        _adata.take_over(target, given, _adata.read(result), matrix)
+    return target if copy else None
+
+
+def evaluate(data: anndata.AnnData | str | os.PathLike[str], batch: str,
+             label: str, *, matrix: str | Sequence[str] = "X",
+             ranks: int = 1, threads: int | None = None,
+             progress: bool | None = None,
+             program: str | os.PathLike[str] | None = None,
+             launcher: Sequence[str] = LAUNCHER,
+             scratch: str | os.PathLike[str] | None = None,
+             **options: Any) -> pd.DataFrame:
+    """Measure how well batches mix and labels keep apart.
+
+    Runs ``balans evaluate``; docs/metrics.md defines the scores.
+
+    Parameters
+    ----------
+    data
+        An AnnData object, or the path of an ``.h5ad`` file.
+    batch, label
+        Columns of obs: the batch, and what replicates share (compound, gene,
+        cell type).
+    matrix
+        ``"X"``, ``"layers/NAME"`` or ``"obsm/NAME"``; or several of them.
+    ranks, threads, progress, program, launcher, scratch
+        As in `correct`.
+    **options
+        Options of ``balans evaluate``, with underscores: ``control="DMSO"``,
+        ``sample=50000``, ``distance="euclidean"``.
+
+    Returns
+    -------
+    A DataFrame of float64: one row for each score (index: its name), one column
+    for each matrix (its name).  Larger is better; most scores are between 0 and
+    1.  NaN where the data do not define a score; ``frame.attrs["undefined"]``
+    says why, by matrix and score.
+
+    Raises
+    ------
+    balans.Error
+        In one sentence, what could not be done and the way out.
+    """
+    _check(options)
+    matrices = _names(matrix)
+    with tempfile.TemporaryDirectory(prefix="balans-", dir=scratch) as folder:
+        scores = Path(folder) / "scores.json"
+        if isinstance(data, anndata.AnnData):
+            source = str(Path(folder) / "in.h5ad")
+            _adata.write(_adata.slim(data, matrices,
+                                     list(dict.fromkeys([batch, label]))),
+                         Path(source))
+        else:
+            source = os.fspath(data)
+        run(["evaluate", source, f"--batch={batch}", f"--label={label}",
+             *arguments({"matrix": matrices, **options}),
+             f"--json={scores}"],
+            ranks=ranks, threads=threads, progress=progress, program=program,
+            launcher=launcher,
+            names={str(Path(folder) / "in.h5ad"): "the object"})
+        report = json.loads(scores.read_text())
+    return _frame(report)
+
+
+def _frame(report: dict[str, Any]) -> pd.DataFrame:
+    matrices = report["matrices"]
+    frame = pd.DataFrame({name: pd.Series(m["scores"], dtype="float64")
+                          for name, m in matrices.items()})
+    frame.index.name = "score"
+    frame.attrs["undefined"] = {name: m["undefined"]
+                                for name, m in matrices.items()}
+    return frame
