@@ -149,7 +149,6 @@ void bal_job_original(const bal_job *j, char *path, size_t size)
 typedef struct plan {
     bal_array array[5];
     bal_csr_array csr;
-    char keep_as[BAL_PATH_MOST];
     bal_out_plan plan;
 } plan;
 
@@ -174,10 +173,29 @@ static const char *components_path(const bal_job *j)
                : "varm/balans_PCs";
 }
 
-static void make_plan(const bal_job *j, json_t *uns, plan *p)
+bal_verdict bal_job_begin_output(bal_job *j)
 {
     /* An earlier run may have left them where this one makes none. */
     static const char *const stale[] = {"obsm/X_balans", "varm/balans_PCs"};
+    static const char *const column[] = {"balans_coverage"};
+    char original[BAL_PATH_MOST];
+    const bal_out_source source = {
+        .input = j->file,
+        .replace = j->par->matrix,
+        .keep_as = j->par->keep_original ? original : NULL,
+        .drop = stale,
+        .drops = sizeof stale / sizeof *stale,
+        .column = column,
+        .columns = 1,
+    };
+
+    bal_job_original(j, original, sizeof original);
+    return bal_h5ad_out_begin(j->comm, j->par->output, &source, j->par->force,
+                              &j->out);
+}
+
+static void make_plan(const bal_job *j, json_t *uns, plan *p)
+{
     bal_size n = j->info.n, m = j->a->m;
     bool zip = j->info.filters[0] != '\0';
 
@@ -190,18 +208,11 @@ static void make_plan(const bal_job *j, json_t *uns, plan *p)
         add_array(p, components_path(j), BAL_F64, j->space->d, j->space->p,
                   false);
     }
-    p->plan.input = j->file;
-    p->plan.replace = j->par->matrix;
-    p->plan.drop = stale;
-    p->plan.drops = sizeof stale / sizeof *stale;
-    bal_job_original(j, p->keep_as, sizeof p->keep_as);
-    p->plan.keep_as = j->par->keep_original ? p->keep_as : NULL;
     p->csr = (bal_csr_array){AFFINITY, m, n, j->report.entries};
     p->plan.array = p->array;
     p->plan.csr = &p->csr;
     p->plan.csrs = j->par->save_affinity ? 1 : 0;
     p->plan.uns = uns;
-    p->plan.force = j->par->force;
 }
 
 static bal_verdict write_all(bal_job *j, bal_h5ad_out *out)
@@ -227,7 +238,6 @@ bal_verdict bal_job_write(bal_job *j)
 {
     bal_verdict st;
     plan p;
-    bal_h5ad_out *out = NULL;
     json_t *uns = NULL, *run = NULL;
 
     bal_comm_enter(j->comm, BAL_PHASE_WRITE);
@@ -235,13 +245,12 @@ bal_verdict bal_job_write(bal_job *j)
     uns = bal_job_provenance(j);
     BAL_TRY(bal_agree(j->comm, bal_report_status(uns)));
     make_plan(j, uns, &p);
-    BAL_TRY(bal_h5ad_out_create(j->comm, j->par->output, &p.plan, &out));
-    BAL_TRY(write_all(j, out));
+    BAL_TRY(bal_h5ad_out_create(j->out, &p.plan));
+    BAL_TRY(write_all(j, j->out));
     BAL_TRY(bal_job_run_report(j, &run));
-    BAL_TRY(bal_h5ad_out_finish(&out, run));
+    BAL_TRY(bal_h5ad_out_finish(&j->out, run));
     bal_progress_end();
 done:
-    bal_h5ad_out_discard(&out);
     json_decref(uns);
     json_decref(run);
     return st;

@@ -1,45 +1,33 @@
-#define _POSIX_C_SOURCE 200809L
 /* One matrix after the other: read by slabs, controls taken apart, scored and
  * let go.  The scores stay, a few numbers for each label and batch. */
 #include "balans/app/evaluate.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
+#include "balans/io/publish.h"
 #include "balans/io/report.h"
 #include "balans/par/agree.h"
 #include "evaluate_internal.h"
 
 /* ---- before the work ---- */
 
-/* Found out now, not after the work. */
+/* Found out now, not after the work; only making a file tells for sure. */
 static bal_status check_json(const char *json, const char *input)
 {
-    char partial[4096];
-    struct stat there, in;
-    FILE *f;
+    const bal_named_file file[] = {{"the input", input, false},
+                                   {"the scores", json, true}};
+    bal_publish *made = NULL;
+    bal_status st;
 
     if (json == NULL)
         return BAL_OK;
-    if (stat(json, &there) == 0 && stat(input, &in) == 0 &&
-        there.st_dev == in.st_dev && there.st_ino == in.st_ino)
-        return BAL_FAIL(BAL_EUSAGE,
-                        "cannot write the scores to '%s': it is the input",
-                        json);
-    if (stat(json, &there) == 0 && S_ISDIR(there.st_mode))
-        return BAL_FAIL(
-            BAL_EIO, "cannot write the scores to '%s': it is a folder", json);
-    snprintf(partial, sizeof partial, "%s.partial", json);
-    f = fopen(partial, "w");
-    if (f == NULL)
-        return BAL_FAIL(BAL_EIO, "cannot write the scores to '%s': %s", json,
-                        strerror(errno));
-    fclose(f);
-    (void)remove(partial);
-    return BAL_OK;
+    BAL_TRY(bal_publish_apart(file, 2));
+    BAL_TRY(bal_publish_begin(json, true, &made));
+done:
+    bal_publish_discard(&made);
+    return st;
 }
 
 static bal_size count_lines(const char *text)
@@ -228,8 +216,12 @@ done:
 static bal_verdict write_json(bal_panel *v)
 {
     json_t *r = v->comm->rank == 0 ? bal_evaluation_report(v) : NULL;
-    bal_verdict st = bal_report_write(v->comm, v->par->json, r);
+    bal_verdict st =
+        bal_agree(v->comm, v->comm->rank == 0 ? bal_h5ad_unchanged(v->file)
+                                              : BAL_OK);
 
+    if (!bal_failed(st))
+        st = bal_report_write(v->comm, v->par->json, r);
     json_decref(r);
     return st;
 }

@@ -47,6 +47,7 @@ typedef struct bal_job {
     int threads;
     bal_size memory;      ///< bytes of work space per rank
     bal_h5ad *file;       ///< the input
+    bal_h5ad_out *out;    ///< the output
     bal_matrix_info info; ///< of the matrix that is corrected
     bal_labels *labels;   ///< batches
     bal_layout *layout;
@@ -93,6 +94,10 @@ void bal_job_say_input(const bal_job *j);
 
 /** Reads the matrix.  Collective. */
 bal_verdict bal_job_read(bal_job *j);
+
+/** Begins the output, before the work: its name, and all that is copied.
+ *  Collective. */
+bal_verdict bal_job_begin_output(bal_job *j);
 
 /** Writes the output.  Collective. */
 bal_verdict bal_job_write(bal_job *j);

@@ -8,6 +8,7 @@
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/base/text.h"
+#include "balans/io/publish.h"
 #include "balans/io/report.h"
 #include "balans/par/agree.h"
 #include "job.h"
@@ -194,6 +195,31 @@ done:
     return st;
 }
 
+/* No file that the run writes is another of its files. */
+static bal_verdict check_files(bal_job *j)
+{
+    const bal_params *p = j->par;
+    const bal_named_file file[] = {
+        {"the input", p->input, false},
+        {"the configuration", p->config, false},
+        {"the output", p->output, true},
+        {"the report", p->report, true},
+        {"the checkpoint", p->checkpoint, true},
+    };
+    bal_status mine = BAL_OK;
+    bal_verdict st;
+
+    if (j->comm->rank == 0)
+        mine = bal_publish_apart(file, (int)(sizeof file / sizeof *file));
+    BAL_TRY(bal_agree(j->comm, mine));
+    BAL_TRY(bal_h5ad_out_check(j->comm, p->output, p->input, p->force));
+    if (j->comm->rank == 0 && p->report != NULL)
+        mine = bal_publish_check(p->report, true);
+    BAL_TRY(bal_agree(j->comm, mine));
+done:
+    return st;
+}
+
 static bal_verdict run(bal_job *j)
 {
     bal_verdict st;
@@ -202,8 +228,7 @@ static bal_verdict run(bal_job *j)
     bal_comm_enter(j->comm, BAL_PHASE_READ);
     if (!j->par->dry_run)
         bal_job_keep_start(j);
-    BAL_TRY(bal_h5ad_out_check(j->comm, j->par->output, j->par->input,
-                               j->par->force));
+    BAL_TRY(check_files(j));
     BAL_TRY(bal_job_open(j));
     if (j->par->dry_run) {
         bal_job_say_input(j);
@@ -213,6 +238,7 @@ static bal_verdict run(bal_job *j)
         goto done;
     }
     BAL_TRY(bal_job_keep_open(j));
+    BAL_TRY(bal_job_begin_output(j));
     BAL_TRY(bal_job_read(j));
     BAL_TRY(bal_pause(j->comm));
     BAL_TRY(build_space(j));
@@ -234,6 +260,7 @@ done:
 static void finish(bal_job *j)
 {
     bal_job_keep_finish(j);
+    bal_h5ad_out_discard(&j->out);
     bal_h5ad_close(&j->file);
     bal_labels_destroy(&j->labels);
     bal_route_destroy(&j->route);

@@ -197,10 +197,9 @@ static bal_verdict create(job *j, json_t *uns)
         .column = columns,
         .columns = 2,
         .uns = uns,
-        .force = s->force,
     };
 
-    return bal_h5ad_out_create(j->comm, s->output, &plan, &j->out);
+    return bal_h5ad_out_create(j->out, &plan);
 }
 
 static void draw_rows(job *j, bal_gidx first, bal_size count)
@@ -257,7 +256,7 @@ bal_verdict bal_simulate_file(bal_comm *c, const bal_params *s)
 
     bal_comm_enter(c, BAL_PHASE_WRITE);
     lay_out(&j);
-    BAL_TRY(bal_h5ad_out_check(c, s->output, NULL, s->force));
+    BAL_TRY(bal_h5ad_out_begin(c, s->output, NULL, s->force, &j.out));
     BAL_TRY(bal_agree(c, prepare(&j)));
     uns = provenance(s);
     BAL_TRY(bal_agree(c, bal_report_status(uns)));

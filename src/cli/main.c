@@ -8,6 +8,7 @@
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/base/signals.h"
+#include "balans/base/text.h"
 #include "balans/base/timer.h"
 #include "balans/base/watch.h"
 #include "balans/cli/args.h"
@@ -38,6 +39,61 @@ static bool answer_without_mpi(int argc, char *const *argv)
     return true;
 }
 
+/* What the launcher says; read before MPI is started, which sets some of these
+ * variables itself. */
+typedef struct launch {
+    int64_t size;         /* processes, as far as anybody says */
+    const char *variable; /* that says so */
+    bool is_first;
+} launch;
+
+/* The largest number that one of the variables holds. */
+static void look_at(launch *l, const char *const *variable, int64_t offset)
+{
+    int64_t number;
+
+    for (; *variable != NULL; variable++) {
+        const char *text = getenv(*variable);
+        if (text != NULL && bal_parse_int(text, &number) &&
+            number + offset > l->size) {
+            l->size = number + offset;
+            l->variable = *variable;
+        }
+    }
+}
+
+/* What Slurm says counts only where no other launcher stands between, as mpirun
+ * starts its own helpers as a step. */
+static launch look_at_launch(void)
+{
+    static const char *const launcher[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE",
+                                           NULL};
+    static const char *const slurm[] = {"SLURM_STEP_NUM_TASKS", NULL};
+    static const char *const rank[] = {"PMIX_RANK", NULL};
+    launch l = {.is_first = bal_help_is_first()};
+
+    look_at(&l, launcher, 0);
+    if (l.size == 0)
+        look_at(&l, slurm, 0);
+    if (l.size <= 1)
+        look_at(&l, rank, 1);
+    return l;
+}
+
+/* Where the program and the launcher do not understand each other, each process
+ * believes to be alone and does all of the work, over the same output. */
+static bal_status check_launch(const bal_comm *c, const launch *l)
+{
+    if (c->size > 1 || l->size <= 1)
+        return BAL_OK;
+    return BAL_FAIL(BAL_EUSAGE,
+                    "cannot start: %s says that there are several processes, "
+                    "but MPI sees one; start with the mpirun of the MPI the "
+                    "program was built with ('balans --version'), or with srun "
+                    "--mpi=pmix or --mpi=pmi2, whichever that MPI knows",
+                    l->variable);
+}
+
 static bal_status fail_command(int argc, char *const *argv)
 {
     if (argc < 2)
@@ -56,7 +112,8 @@ static bal_log_level level_of(const bal_params *p)
     return p->verbose ? BAL_LOG_DEBUG : BAL_LOG_INFO;
 }
 
-static bal_verdict run(bal_comm *c, int argc, char *const *argv)
+static bal_verdict run(bal_comm *c, const launch *l, int argc,
+                       char *const *argv)
 {
     const bal_command *command = argc < 2 ? NULL : bal_command_find(argv[1]);
     bal_params p = {0};
@@ -64,6 +121,8 @@ static bal_verdict run(bal_comm *c, int argc, char *const *argv)
 
     if (command == NULL)
         return bal_agree(c, fail_command(argc, argv));
+    if (bal_failed(check_launch(c, l)))
+        return bal_agree(c, BAL_EUSAGE);
     bal_machine_agree(c);
     BAL_TRY(bal_args_read(c, command, &p, argc - 2, argv + 2));
     bal_log_init(level_of(&p), c->rank);
@@ -87,11 +146,11 @@ static bal_verdict flush(bal_comm *c, bal_verdict st)
                           : BAL_OK);
 }
 
-static void report_failure(const bal_comm *c, bal_verdict st)
+static void report_failure(const bal_comm *c, const launch *l, bal_verdict st)
 {
     const bal_error *e = bal_error_get();
 
-    if (c->rank != 0)
+    if (c->rank != 0 || (c->size == 1 && !l->is_first))
         return;
     bal_progress_end();
     if (c->size > 1)
@@ -112,15 +171,16 @@ int main(int argc, char **argv)
     if (argc > 1 && answer_without_mpi(argc, argv))
         return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     bal_blas_serial();
+    const launch l = look_at_launch();
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &granted);
     bal_comm_init(&c, MPI_COMM_WORLD);
     bal_signals_obey(c.rank);
     bal_fault_set_rank(c.rank);
     bal_log_init(BAL_LOG_INFO, c.rank);
 
-    bal_verdict st = flush(&c, run(&c, argc, argv));
+    bal_verdict st = flush(&c, run(&c, &l, argc, argv));
     if (bal_failed(st))
-        report_failure(&c, st);
+        report_failure(&c, &l, st);
     else if (bal_mem_held() != 0)
         bal_debug("%lld bytes were not given back", (long long)bal_mem_held());
     int code = bal_status_exit_code(st.code);

@@ -3,8 +3,6 @@
  * others.  The name changes hands when the bytes are on disk. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,34 +11,21 @@
 #include "balans/base/watch.h"
 #include "balans/io/checkpoint.h"
 #include "balans/io/h5.h"
+#include "balans/io/publish.h"
 #include "balans/io/reserve.h"
 #include "balans/par/agree.h"
 #include "checkpoint_internal.h"
 
-enum { NAME = 4096, ENTRIES = 1 << 20 };
+enum { ENTRIES = 1 << 20 };
 
 typedef struct writer {
     bal_comm *comm;
     const bal_checkpoint *what;
-    char partial[NAME];
+    bal_publish *file_name; /* on rank 0 */
+    char *partial;          /* its temporary name */
     int64_t *block; /* [size, B_COUNT] */
     hid_t file;
 } writer;
-
-static bal_status name_partial(const char *path, char *out)
-{
-    int len = snprintf(out, NAME, "%s.partial", path);
-
-    if (len < NAME)
-        return BAL_OK;
-    return BAL_FAIL(BAL_EIO, "cannot write '%s': the name is too long", path);
-}
-
-static bal_status fail_system(const char *doing, const char *path)
-{
-    return BAL_FAIL(BAL_EIO, "cannot %s checkpoint '%s': %s", doing, path,
-                    strerror(errno));
-}
 
 /* ---- Rank 0 ---- */
 
@@ -141,50 +126,25 @@ static bal_status create(writer *w)
 {
     bal_status st;
 
-    if (unlink(w->partial) != 0 && errno != ENOENT)
-        return fail_system("replace", w->partial);
     BAL_TRY(bal_h5_open(w->partial, BAL_H5_CREATE, NULL, &w->file));
     BAL_TRY(bal_reserve(w->partial, estimate(w)));
     BAL_TRY(bal_h5_set_text(w->file, "what", "checkpoint of balans correct"));
     BAL_TRY(bal_h5_set_text(w->file, "identity", w->what->identity));
     BAL_TRY(set_numbers(w));
     BAL_TRY(make_all(w));
+    BAL_TRY(bal_h5_finish(&w->file, w->partial));
+    BAL_TRY(bal_reserve(w->partial, estimate(w)));
 done:
     bal_h5_close(&w->file);
-    return bal_failed(st) ? st : bal_reserve(w->partial, estimate(w));
+    return st;
 }
 
-static bal_status sync_name(const char *path, int flags)
+static bal_status publish(writer *w)
 {
-    int fd = open(path, flags);
-    int error = fd < 0 || fsync(fd) != 0 ? errno : 0;
-
-    if (fd >= 0)
-        close(fd);
-    errno = error;
-    if (error == 0 || error == EINVAL || error == ENOTSUP)
-        return BAL_OK;
-    return fail_system("write to disk", path);
-}
-
-static bal_status publish(const writer *w, const char *path)
-{
-    char folder[NAME];
     bal_status st = bal_reserve_release(w->partial);
 
-    if (!bal_failed(st))
-        st = sync_name(w->partial, O_RDWR);
-    if (bal_failed(st))
-        return st;
-    if (rename(w->partial, path) != 0)
-        return fail_system("rename to", path);
-    snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (slash == NULL)
-        snprintf(folder, sizeof folder, ".");
-    else
-        slash[slash == folder] = '\0';
-    return sync_name(folder, O_RDONLY);
+    return bal_failed(st) ? st
+                          : bal_publish_finish(&w->file_name, bal_h5_test);
 }
 
 /* ---- All ranks ---- */
@@ -358,10 +318,22 @@ static bal_verdict fill(writer *w)
     if (bal_failed(st))
         return st;
     mine = put_all(w);
-    if (H5Fflush(w->file, H5F_SCOPE_LOCAL) < 0 && !bal_failed(mine))
-        mine = bal_h5_fail(BAL_EIO, "write", w->file);
-    bal_h5_close(&w->file);
-    return bal_agree(w->comm, mine);
+    bal_status closed = bal_h5_finish(&w->file, w->partial);
+    return bal_agree(w->comm, bal_failed(mine) ? mine : closed);
+}
+
+/* Rank 0 takes a temporary name and tells it to all. */
+static bal_verdict begin(writer *w, const char *path)
+{
+    bal_verdict st;
+    bal_status mine = bal_fault("keep");
+
+    if (!bal_failed(mine) && w->comm->rank == 0)
+        mine = bal_publish_begin(path, true, &w->file_name);
+    BAL_TRY(bal_agree(w->comm, mine));
+    BAL_TRY(bal_publish_tell(w->comm, w->file_name, &w->partial));
+done:
+    return st;
 }
 
 bal_verdict bal_checkpoint_write(bal_comm *c, const char *path,
@@ -369,40 +341,34 @@ bal_verdict bal_checkpoint_write(bal_comm *c, const char *path,
 {
     bal_verdict st;
     writer w = {.comm = c, .what = what, .file = H5I_INVALID_HID};
-    bal_status mine = bal_fault("keep");
 
-    if (!bal_failed(mine))
-        mine = name_partial(path, w.partial);
-    BAL_TRY(bal_agree(c, mine));
+    BAL_TRY(begin(&w, path));
     BAL_TRY(find_blocks(&w));
     bal_watch_grant_io((double)estimate(&w));
     BAL_TRY(bal_agree(c, c->rank == 0 ? create(&w) : BAL_OK));
     BAL_TRY(fill(&w));
     BAL_TRY(bal_agree(c, bal_fault("publish")));
-    BAL_TRY(bal_agree(c, c->rank == 0 ? publish(&w, path) : BAL_OK));
+    BAL_TRY(bal_agree(c, c->rank == 0 ? publish(&w) : BAL_OK));
 done:
     bal_watch_grant(0);
-    if (bal_failed(st) && c->rank == 0)
-        unlink(w.partial);
+    bal_publish_discard(&w.file_name);
+    bal_free(&w.partial);
     bal_free(&w.block);
     return st;
 }
 
+/* Only making a file tells for sure that one can be made. */
 static bal_status check_here(const char *path, bool there)
 {
-    char partial[NAME];
-    bal_status st = name_partial(path, partial);
+    bal_publish *file = NULL;
+    bal_status st;
 
-    if (bal_failed(st))
-        return st;
     if (there && access(path, R_OK) != 0)
-        return fail_system("read", path);
-    int fd = open(partial, O_CREAT | O_WRONLY, 0666);
-    if (fd < 0)
-        return fail_system("write", partial);
-    close(fd);
-    unlink(partial);
-    return BAL_OK;
+        return BAL_FAIL(BAL_EIO, "cannot read checkpoint '%s': %s", path,
+                        strerror(errno));
+    st = bal_publish_begin(path, true, &file);
+    bal_publish_discard(&file);
+    return st;
 }
 
 bal_verdict bal_checkpoint_check(bal_comm *c, const char *path, bool *there)
@@ -418,12 +384,7 @@ bal_verdict bal_checkpoint_check(bal_comm *c, const char *path, bool *there)
 
 void bal_checkpoint_remove(bal_comm *c, const char *path)
 {
-    char partial[NAME];
-
-    if (c->rank == 0) {
+    if (c->rank == 0)
         (void)unlink(path);
-        if (!bal_failed(name_partial(path, partial)))
-            (void)unlink(partial);
-    }
     bal_comm_barrier(c);
 }

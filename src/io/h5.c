@@ -59,9 +59,10 @@ bal_status bal_h5_fail(bal_status st, const char *doing, hid_t object)
     return BAL_FAIL(st, "cannot %s '%s', '%s': %s", doing, file, path, reason);
 }
 
-/* Locks are not asked for when reading: file systems without them, or mounted
- * read-only, are common where the data are.  H5F_LIBVER_V18 lets attributes
- * grow beyond 64 KiB, and every reader of today knows it. */
+/* Locks are not asked for: file systems without them, or mounted read-only, are
+ * common where the data are, and what is written has a name that no other run
+ * knows.  H5F_LIBVER_V18 lets attributes grow beyond 64 KiB, and every reader
+ * of today knows it. */
 static hid_t access_list(bal_h5_mode mode, const bal_comm *c)
 {
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
@@ -69,7 +70,7 @@ static hid_t access_list(bal_h5_mode mode, const bal_comm *c)
     if (mode != BAL_H5_READ)
         H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110);
 #if H5_VERSION_GE(1, 10, 7)
-    H5Pset_file_locking(fapl, mode != BAL_H5_READ, 1);
+    H5Pset_file_locking(fapl, false, true);
 #endif
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
     if (c != NULL)
@@ -96,7 +97,7 @@ bal_status bal_h5_open(const char *path, bal_h5_mode mode, const bal_comm *c,
     fapl = access_list(mode, c);
     fcpl = creation_list();
     if (mode == BAL_H5_CREATE)
-        *out = H5Fcreate(path, H5F_ACC_EXCL, fcpl, fapl);
+        *out = H5Fcreate(path, H5F_ACC_TRUNC, fcpl, fapl);
     else
         *out = H5Fopen(
             path, mode == BAL_H5_READ ? H5F_ACC_RDONLY : H5F_ACC_RDWR, fapl);
@@ -110,6 +111,31 @@ bal_status bal_h5_open(const char *path, bal_h5_mode mode, const bal_comm *c,
     return BAL_FAIL(mode == BAL_H5_READ ? BAL_EINPUT : BAL_EIO,
                     "cannot %s '%s': %s",
                     mode == BAL_H5_CREATE ? "create" : "open", path, reason);
+}
+
+bal_status bal_h5_finish(hid_t *file, const char *path)
+{
+    char reason[BAL_H5_TEXT_MAX];
+    herr_t err = H5Fflush(*file, H5F_SCOPE_GLOBAL);
+
+    if (err < 0)
+        bal_h5_reason(reason, sizeof reason);
+    if (H5Fclose(*file) < 0 && err >= 0) {
+        bal_h5_reason(reason, sizeof reason);
+        err = -1;
+    }
+    *file = H5I_INVALID_HID;
+    return err >= 0 ? BAL_OK
+                    : BAL_FAIL(BAL_EIO, "cannot write '%s': %s", path, reason);
+}
+
+bal_status bal_h5_test(const char *path)
+{
+    hid_t file;
+    bal_status st = bal_h5_open(path, BAL_H5_READ, NULL, &file);
+
+    bal_h5_close(&file);
+    return st;
 }
 
 void bal_h5_close(hid_t *id)

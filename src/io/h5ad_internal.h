@@ -4,6 +4,7 @@
 
 #include "balans/io/h5.h"
 #include "balans/io/h5ad.h"
+#include "balans/io/publish.h"
 
 /* A CSC matrix turned round: the rows of this rank's slab. */
 typedef struct bal_slab {
@@ -19,7 +20,7 @@ struct bal_h5ad {
     char *path;
     hid_t file;     /* open on all ranks */
     bal_size n;     /* length of obs */
-    bal_size bytes; /* of the file */
+    bal_file_mark mark; /* of the file, as this rank sees it */
 
     bool has_matrix; /* it is open ... */
     bool is_loaded;  /* ... and rows can be read */

@@ -22,40 +22,41 @@ const char *bal_out_column(const bal_array *a)
                                                              : NULL;
 }
 
-/* The i-th path that is not copied; NULL after the last. */
-static const char *skipped(const bal_out_plan *plan, bal_size i)
+/* The i-th path that is not copied, in `room` where it is a column; NULL after
+ * the last. */
+static const char *skipped(const bal_out_source *s, bal_size i, char *room)
 {
     if (i == 0)
-        return plan->replace != NULL ? plan->replace : "uns/balans";
-    if (i == 1)
         return "uns/balans";
+    if (i == 1)
+        return s->replace != NULL ? s->replace : "uns/balans";
     i -= 2;
-    if (i < plan->arrays)
-        return plan->array[i].path;
-    i -= plan->arrays;
-    if (i < plan->csrs)
-        return plan->csr[i].path;
-    i -= plan->csrs;
-    return i < plan->drops ? plan->drop[i] : NULL;
+    if (i < s->drops)
+        return s->drop[i];
+    i -= s->drops;
+    if (i >= s->columns)
+        return NULL;
+    snprintf(room, BAL_H5_PATH_MAX, "obs/%s", s->column[i]);
+    return room;
 }
 
-bool bal_out_skips(const bal_out_plan *plan, const char *path)
+bool bal_out_skips(const bal_out_source *s, const char *path)
 {
+    char room[BAL_H5_PATH_MAX];
     const char *skip;
 
-    if (strcmp(path, "uns/balans") == 0 && plan->uns == NULL)
-        return false;
-    for (bal_size i = 0; (skip = skipped(plan, i)) != NULL; i++)
+    for (bal_size i = 0; (skip = skipped(s, i, room)) != NULL; i++)
         if (strcmp(path, skip) == 0)
             return true;
     return false;
 }
 
-static bool holds_skipped(const bal_out_plan *plan, const char *path)
+static bool holds_skipped(const bal_out_source *plan, const char *path)
 {
+    char room[BAL_H5_PATH_MAX];
     const char *skip;
 
-    for (bal_size i = 0; (skip = skipped(plan, i)) != NULL; i++)
+    for (bal_size i = 0; (skip = skipped(plan, i, room)) != NULL; i++)
         if (strcmp(skip, path) != 0 && bal_path_is_in(skip, path))
             return true;
     return false;
@@ -147,12 +148,12 @@ static bool is_group(hid_t file, const char *path)
     return yes;
 }
 
-static bal_status copy_members(const bal_out_plan *plan, hid_t from,
+static bal_status copy_members(const bal_out_source *plan, hid_t from,
                                const char *prefix, hid_t to, const char *as);
 
 /* A group, member by member: some are replaced, or something has dense
  * attributes.  All attributes but the one named `but`. */
-static bal_status copy_inside(const bal_out_plan *plan, hid_t from,
+static bal_status copy_inside(const bal_out_source *plan, hid_t from,
                               const char *path, hid_t to, const char *as,
                               const char *but)
 {
@@ -169,7 +170,7 @@ done:
 }
 
 /* `plan` is NULL where nothing is replaced. */
-static bal_status copy_element(const bal_out_plan *plan, hid_t from,
+static bal_status copy_element(const bal_out_source *plan, hid_t from,
                                const char *path, hid_t to, const char *as)
 {
     bool dense;
@@ -187,7 +188,7 @@ static bal_status copy_element(const bal_out_plan *plan, hid_t from,
 /* obs gets a new column-order, which may be larger than a group made by an old
  * library can hold.  So its members are moved into a new group; an object keeps
  * its identity when links to it change, and references stay right. */
-static bal_status move_obs(const bal_out_plan *plan, hid_t from, hid_t to)
+static bal_status move_obs(const bal_out_source *plan, hid_t from, hid_t to)
 {
     static const char aside[] = "obs.balans";
     char path[BAL_H5_PATH_MAX];
@@ -215,7 +216,7 @@ done:
     return st;
 }
 
-static bal_status copy_obs(const bal_out_plan *plan, hid_t from, hid_t to)
+static bal_status copy_obs(const bal_out_source *plan, hid_t from, hid_t to)
 {
     bool dense;
     bal_status st = find_dense(from, "obs", &dense);
@@ -226,21 +227,20 @@ static bal_status copy_obs(const bal_out_plan *plan, hid_t from, hid_t to)
                  : move_obs(plan, from, to);
 }
 
-static bal_status append_columns(const bal_out_plan *plan, hid_t from, hid_t to)
+static bal_status append_columns(const bal_out_source *plan, hid_t from,
+                                 hid_t to)
 {
     bal_h5_list order = {0};
     hid_t old = bal_h5_find(from, "obs"), group = bal_h5_find(to, "obs");
     bal_status st;
 
     BAL_TRY(bal_h5_get_list(old, "column-order", &order));
-    for (bal_size i = 0; i < plan->arrays; i++) {
-        const char *name = bal_out_column(&plan->array[i]);
+    for (bal_size i = 0; i < plan->columns; i++) {
         bal_size at = 0;
-        while (name != NULL && at < order.count &&
-               strcmp(order.item[at], name) != 0)
+        while (at < order.count && strcmp(order.item[at], plan->column[i]) != 0)
             at++;
-        if (name != NULL && at == order.count)
-            BAL_TRY(bal_h5_list_add(&order, name));
+        if (at == order.count)
+            BAL_TRY(bal_h5_list_add(&order, plan->column[i]));
     }
     BAL_TRY(bal_h5_set_list(group, "column-order", &order));
 done:
@@ -250,20 +250,12 @@ done:
     return st;
 }
 
-static bool adds_columns(const bal_out_plan *plan)
-{
-    for (bal_size i = 0; i < plan->arrays; i++)
-        if (bal_out_column(&plan->array[i]) != NULL)
-            return true;
-    return false;
-}
-
-static bal_status copy_member(const bal_out_plan *plan, hid_t from,
+static bal_status copy_member(const bal_out_source *plan, hid_t from,
                               const char *path, hid_t to, const char *as)
 {
     if (!bal_h5_has(from, path) || (plan != NULL && bal_out_skips(plan, path)))
         return BAL_OK;
-    if (plan != NULL && strcmp(path, "obs") == 0 && adds_columns(plan)) {
+    if (plan != NULL && strcmp(path, "obs") == 0 && plan->columns > 0) {
         bal_status st = copy_obs(plan, from, to);
         return bal_failed(st) ? st : append_columns(plan, from, to);
     }
@@ -271,7 +263,7 @@ static bal_status copy_member(const bal_out_plan *plan, hid_t from,
 }
 
 /* What `prefix` holds of `from`, below `as` of `to`. */
-static bal_status copy_members(const bal_out_plan *plan, hid_t from,
+static bal_status copy_members(const bal_out_source *plan, hid_t from,
                                const char *prefix, hid_t to, const char *as)
 {
     char path[BAL_H5_PATH_MAX], target[BAL_H5_PATH_MAX];
@@ -291,7 +283,7 @@ static bal_status copy_members(const bal_out_plan *plan, hid_t from,
     return st;
 }
 
-static bal_status keep(const bal_out_plan *plan, hid_t from, hid_t to)
+static bal_status keep(const bal_out_source *plan, hid_t from, hid_t to)
 {
     char parent[BAL_H5_PATH_MAX];
     bal_status st;
@@ -312,7 +304,7 @@ static bal_status keep(const bal_out_plan *plan, hid_t from, hid_t to)
     return copy_element(NULL, from, plan->replace, to, plan->keep_as);
 }
 
-bal_status bal_out_copy(const bal_out_plan *plan, hid_t to)
+bal_status bal_out_copy(const bal_out_source *plan, hid_t to)
 {
     hid_t from, root = H5I_INVALID_HID, fresh = H5I_INVALID_HID;
     bal_status st =

@@ -301,13 +301,13 @@ static bal_status make_mappings(hid_t to)
     return st;
 }
 
-bal_status bal_out_make(const bal_out_plan *plan, hid_t to)
+bal_status bal_out_make(const bal_out_plan *plan, bool is_new, hid_t to)
 {
     bal_status st;
 
     BAL_TRY(encode_root(to));
     BAL_TRY(make_mappings(to));
-    if (plan->input == NULL)
+    if (is_new)
         BAL_TRY(bal_out_make_frames(plan, to));
     if (plan->uns != NULL)
         BAL_TRY(bal_out_write_object(to, "uns/balans", plan->uns));

@@ -117,7 +117,7 @@ def check_outputs(folder, good):
     os.mkfifo(pipe)
     before = good.read_bytes()
     for ranks in (1, 3):
-        for output, word in [(there, "--force"), (good, str(good)),
+        for output, word in [(there, "--force"),
                              (file / "out.h5ad", "out.h5ad"),
                              (folder / "no/such/out.h5ad", "out.h5ad"),
                              ("/proc/out.h5ad", "/proc"), (folder, "")]:
@@ -125,8 +125,8 @@ def check_outputs(folder, good):
             for dry in ([], ["--dry-run"])[:1 + (word != "/proc")]:
                 t.fails(1, [word], "correct", good, output, "--batch", "batch",
                         "-q", *dry, ranks=ranks)
-        for output in good, pipe:
-            t.fails(1, [output.name], "correct", good, output, "--batch",
+        for output, code in (good, 2), (pipe, 1):
+            t.fails(code, [output.name], "correct", good, output, "--batch",
                     "batch", "--force", "-q", ranks=ranks)
     t.works("correct", good, there, "--batch", "batch", "--force", "--dry-run")
     t.check(there.read_text() == "precious", "an existing file was touched")

@@ -29,8 +29,8 @@ typedef struct bal_checkpoint {
 } bal_checkpoint;
 
 /**
- * Writes a checkpoint: as PATH.partial first, which takes the place of PATH
- * when it is complete and on disk.
+ * Writes a checkpoint, which takes the place of PATH when it is complete and on
+ * disk (io/publish.h).
  *
  * Collective.  Fails with BAL_EIO, BAL_ENOMEM; PATH is then what it was.
  */
@@ -56,7 +56,7 @@ bal_verdict bal_checkpoint_read(bal_comm *c, const char *path,
 bal_verdict bal_checkpoint_read_moved(bal_comm *c, const char *path,
                                       bal_shard *x, bal_shard *z);
 
-/** Removes what there is of a checkpoint.  Collective. */
+/** Removes a checkpoint.  Collective. */
 void bal_checkpoint_remove(bal_comm *c, const char *path);
 
 #endif

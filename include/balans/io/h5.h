@@ -24,7 +24,7 @@ enum {
 
 typedef enum bal_h5_mode {
     BAL_H5_READ = 0,
-    BAL_H5_CREATE, ///< must not exist
+    BAL_H5_CREATE, ///< what the file holds is lost
     BAL_H5_UPDATE,
 } bal_h5_mode;
 
@@ -50,6 +50,14 @@ char *bal_h5_path(hid_t object, char *buf, size_t size);
  */
 bal_status bal_h5_open(const char *path, bal_h5_mode mode, const bal_comm *c,
                        hid_t *out);
+
+/** Writes out and closes a file that was written; `*file` is H5I_INVALID_HID
+ *  afterwards.  Closing writes, so it fails with BAL_EIO on a full disk.
+ *  @param[in] path  for the message */
+bal_status bal_h5_finish(hid_t *file, const char *path);
+
+/** Whether a file can be opened as HDF5: what bal_publish_finish() asks. */
+bal_status bal_h5_test(const char *path);
 
 /** Closes anything and sets `*id` to H5I_INVALID_HID, which is fine, too. */
 void bal_h5_close(hid_t *id);
