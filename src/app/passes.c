@@ -1,0 +1,511 @@
+/* A pass: landmarks and their affinities on the tiles; A by tile and by block of
+ * the file; the parts of the batches and the trust in them; Z by tile, then X
+ * by block. The next pass measures its distances in the moved Z. */
+#include "passes.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "balans/base/log.h"
+#include "balans/base/mem.h"
+#include "balans/par/agree.h"
+#include "balans/par/kmerge.h"
+#include "keep.h"
+
+enum { PASSES_MOST = 4 }; /* of --passes auto */
+
+static const double still = 0.06; /* a median move that ends the passes */
+static const double warn_unseen = 0.09;
+
+bal_row_params bal_run_row_params(const bal_params *par)
+{
+    return (bal_row_params){
+        .neighbors = par->neighbors,
+        .sparsify = (bal_sparsify)par->sparsify,
+        .gate = par->gate,
+        .threads = bal_params_threads(par),
+    };
+}
+
+bool bal_run_trusts(const bal_params *par)
+{
+    bool residual = par->correction == BAL_RESIDUAL ||
+                    (par->passes > 1 && par->estimator == BAL_NORMAL);
+
+    return residual && par->sparsify == BAL_SCALE &&
+           par->trust != BAL_TRUST_OFF;
+}
+
+int64_t bal_run_passes(const bal_params *par)
+{
+    if (par->passes > 0)
+        return par->passes;
+    return par->correction == BAL_RESIDUAL ? PASSES_MOST : 1;
+}
+
+bal_sample_params bal_run_sample_params(const bal_params *par, int64_t pass)
+{
+    return (bal_sample_params){
+        .block = par->block,
+        .patience = par->patience,
+        .uncovered = (bal_uncovered)par->uncovered,
+        .max_landmarks = par->max_landmarks,
+        .seed = par->seed,
+        .pass = (uint32_t)pass,
+        .scales = bal_run_trusts(par) || par->passes == 0,
+        .memory = bal_params_memory(par),
+    };
+}
+
+/* ---- The landmarks ---- */
+
+static void landmarks_finish(bal_landmarks *k)
+{
+    bal_free(&k->position);
+    bal_free(&k->row);
+    bal_free(&k->length);
+    bal_affinity_destroy(&k->by_tile);
+    bal_affinity_destroy(&k->by_block);
+    bal_parts_destroy(&k->parts);
+    bal_trust_destroy(&k->trust);
+    bal_sample_report_finish(&k->report);
+    *k = (bal_landmarks){0};
+}
+
+void bal_passed_finish(bal_passed *p)
+{
+    landmarks_finish(&p->last);
+    bal_free(&p->pass);
+    bal_free(&p->between);
+}
+
+static bal_status name_landmarks(const bal_csr *a, const bal_order *order,
+                                 bal_landmarks *k)
+{
+    const bal_layout *l = order->layout;
+    bal_status st;
+
+    k->m = a->m;
+    BAL_TRY(bal_alloc(&k->position, a->m, "the landmarks"));
+    BAL_TRY(bal_alloc(&k->row, a->m, "the landmarks"));
+    BAL_TRY(bal_alloc(&k->length, a->m, "the landmarks"));
+    for (bal_size i = 0; i < a->m; i++) {
+        bal_gidx local = a->row[i].landmark - l->rank_first[l->rank];
+        k->position[i] = a->row[i].landmark;
+        if (local >= 0 && local < l->m)
+            k->row[i] = order->row[local];
+    }
+done:
+    return st;
+}
+
+static bal_size bytes_of(const bal_affinity *a)
+{
+    return 6 * bal_affinity_entries(a) +
+           (bal_size)sizeof(bal_run) * a->run_first[a->count];
+}
+
+/* A in both orders, from its rows. */
+static bal_verdict arrange(bal_comm *c, const bal_csr *a, bal_size memory,
+                           const bal_points *points, bal_landmarks *k,
+                           bal_size *bytes)
+{
+    bal_verdict st;
+    bal_size now;
+
+    BAL_TRY(bal_agree(c, name_landmarks(a, points->order, k)));
+    bal_comm_sum_i64(c, k->row, k->m);
+    BAL_TRY(bal_affinity_by_block(c, a, points->order, points->x, memory,
+                                  &k->by_block));
+    BAL_TRY(
+        bal_agree(c, bal_affinity_by_tile(a, points->order, &k->by_tile)));
+    bal_affinity_row_sizes(c, k->by_block, k->length);
+    now = a->bytes + bytes_of(k->by_block) + bytes_of(k->by_tile);
+    *bytes = now > *bytes ? now : *bytes;
+done:
+    return st;
+}
+
+static void say_sampled(const bal_sample_report *r, bal_size n)
+{
+    bal_info("%lld landmarks (%lld by extension), %lld affinities, "
+             "%lld of %lld points uncovered",
+             (long long)r->landmarks, (long long)r->extended,
+             (long long)r->entries, (long long)r->uncovered, (long long)n);
+    bal_debug("%lld rows computed, at most %d blocks in flight; %lld dropped "
+              "(overshoot), %lld repeats",
+              (long long)r->rows, r->in_flight, (long long)r->overshoot,
+              (long long)r->repeats);
+}
+
+/* A run of the passes. */
+typedef struct run {
+    bal_comm *c;
+    const bal_params *par;
+    const bal_space *space;
+    bal_points *points;
+    bal_keeper *keeper;
+    bal_passed *out;
+    bool blending; /* in the pass after the others */
+    bal_size memory;
+    int threads;
+} run;
+
+static bal_verdict sample(run *r, int64_t pass)
+{
+    const bal_layout *l = r->points->order->layout;
+    bal_row_params rows = bal_run_row_params(r->par);
+    bal_sample_params par = bal_run_sample_params(r->par, pass);
+    bal_landmarks *k = &r->out->last;
+    bal_csr *a = NULL;
+    bal_verdict st;
+
+    bal_comm_enter(r->c, BAL_PHASE_SAMPLE);
+    landmarks_finish(k);
+    par.hook = bal_keeper_hook(r->keeper, pass, r->blending);
+    BAL_TRY(bal_sample(r->c, r->points->z, r->points->order, &rows, &par, &a,
+                       &k->report));
+    if (pass == 1 && k->report.small_batches > 0)
+        bal_warn("%lld of %lld batches have fewer than k other points; their "
+                 "farthest point sets the scale there",
+                 (long long)k->report.small_batches, (long long)l->batches);
+    say_sampled(&k->report, l->n);
+    BAL_TRY(arrange(r->c, a, r->memory, r->points, k,
+                    &r->out->affinity_bytes));
+done:
+    bal_csr_destroy(&a);
+    return st;
+}
+
+/* ---- Trust ---- */
+
+static void warn_pairs(const run *r, const bal_trust *t)
+{
+    const bal_layout *l = r->points->order->layout;
+    char *const *name = r->points->order->labels->name;
+    char text[BAL_ERROR_TEXT_MAX] = "", way[64] = "--trust strict";
+    size_t at = 0;
+
+    for (int i = 0; i < t->told && at < sizeof text; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s'%.40s' and "
+                               "'%.40s'",
+                               i > 0 ? ", " : "", name[t->least[i].from],
+                               name[t->least[i].to]);
+    if (2 * l->n > 3 * r->par->landmarks && l->n <= 20000)
+        snprintf(way, sizeof way, "--trust strict --landmarks %lld",
+                 (long long)((2 * l->n + 2) / 3));
+    bal_warn("batches share few kinds of points (%.0f %% of the landmarks find "
+             "too little of their kind in another batch), least of all %s%s%s",
+             100 * bal_trust_unseen(t), text,
+             2 * l->n <= 3 * r->par->landmarks || l->n <= 20000
+                 ? "; where kinds must not be mixed use "
+                 : "",
+             2 * l->n <= 3 * r->par->landmarks || l->n <= 20000 ? way : "");
+}
+
+static bal_verdict tell_trust(run *r, int64_t pass, const bal_trust *t)
+{
+    const bal_layout *l = r->points->order->layout;
+    bal_landmarks *k = &r->out->last;
+    bal_verdict st;
+
+    bal_free(&r->out->between);
+    BAL_TRY(bal_agree(r->c, bal_alloc(&r->out->between,
+                                      l->batches * l->batches,
+                                      "the trust between batches")));
+    bal_trust_between(t, l, k->position, r->out->between);
+    if (pass > 1)
+        goto done;
+    r->out->unseen = bal_trust_unseen(t);
+    if (r->out->unseen > warn_unseen)
+        warn_pairs(r, t);
+done:
+    return st;
+}
+
+/* The parts of the batches, and how far they are believed. */
+static bal_verdict weigh(run *r, int64_t pass, bool residual)
+{
+    const bal_layout *l = r->points->order->layout;
+    bal_landmarks *k = &r->out->last;
+    bal_verdict st;
+
+    BAL_TRY(bal_parts_create(r->c, k->by_tile, l,
+                             residual ? l->batches : 1, &k->parts));
+    if (!residual || !bal_run_trusts(r->par))
+        goto done;
+    BAL_TRY(bal_trust_create(r->c, (bal_trusting)r->par->trust, k->by_tile, l,
+                             k->parts, k->report.scale, k->position,
+                             &k->trust));
+    BAL_TRY(tell_trust(r, pass, k->trust));
+done:
+    return st;
+}
+
+/* ---- How far points moved ---- */
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Lower median of the landmarks' scales in their own batches; infinite where
+ * no landmark has one. */
+static bal_status own_scale(const run *r, double *out)
+{
+    const bal_layout *l = r->points->order->layout;
+    const bal_landmarks *k = &r->out->last;
+    float *own = NULL;
+    bal_size count = 0;
+    bal_status st = bal_alloc(&own, k->m, "the landmarks' scales");
+
+    if (bal_failed(st))
+        return st;
+    for (bal_size i = 0; i < k->m; i++) {
+        bal_size a = bal_layout_batch(l, k->position[i]);
+        float s2 = k->report.scale[i * l->batches + a];
+        if (s2 >= 0)
+            own[count++] = s2;
+    }
+    if (count > 0)
+        qsort(own, (size_t)count, sizeof *own, by_value);
+    *out = count > 0 ? sqrt((double)own[(count - 1) / 2]) : (double)INFINITY;
+    bal_free(&own);
+    return BAL_OK;
+}
+
+/* Lower median of the lengths of all points' moves. */
+static bal_verdict median_move(const run *r, const double *move2, double *out)
+{
+    const bal_layout *l = r->points->order->layout;
+    float *value = NULL, kth = 0;
+    const float *list;
+    int64_t *work = NULL;
+    bal_size count = l->m, k = (l->n - 1) / 2 + 1;
+    bal_status mine = bal_alloc(&value, l->m, "the points' moves");
+    bal_verdict st;
+
+    if (!bal_failed(mine))
+        mine = bal_alloc(&work, BAL_KRADIX_WORK, "the points' moves");
+    BAL_TRY(bal_agree(r->c, mine));
+    for (bal_lidx j = 0; j < l->m; j++)
+        value[j] = (float)move2[j];
+    list = value;
+    bal_kradix(r->c, &list, &count, &k, 1, work, &kth);
+    *out = sqrt((double)kth);
+done:
+    bal_free(&value);
+    bal_free(&work);
+    return st;
+}
+
+/* ---- Moving ---- */
+
+/* What a pass does, found out before it. */
+typedef struct form {
+    bal_correction correction;
+    bool nystrom, last;
+    double blend;
+} form;
+
+static bal_correct_params correct_params(const run *r, const form *f)
+{
+    const bal_landmarks *k = &r->out->last;
+
+    return (bal_correct_params){
+        .form = f->correction,
+        .parts = k->parts,
+        .trust = k->trust,
+        .keep_uncovered = r->par->uncovered == BAL_KEEP,
+        .blend = f->blend,
+        .memory = r->memory,
+        .threads = r->threads,
+    };
+}
+
+static bal_pass_report *report_of(run *r, int64_t pass)
+{
+    return &r->out->pass[pass - 1];
+}
+
+static bal_verdict move_coordinates(run *r, int64_t pass, const form *f)
+{
+    bal_correct_params par = correct_params(r, f);
+    bal_pass_report *told = report_of(r, pass);
+    const bal_landmarks *k = &r->out->last;
+    bool measured = k->report.scale != NULL;
+    bal_blocks *z = NULL;
+    double *move2 = NULL;
+    bal_status mine;
+    bal_verdict st;
+
+    mine = bal_tiles_blocks(r->points->z, r->memory / 16, &z);
+    if (!bal_failed(mine))
+        mine = bal_alloc(&move2, measured ? z->m : 0, "the points' moves");
+    BAL_TRY(bal_agree(r->c, mine));
+    par.memory -= r->memory / 16;
+    BAL_TRY(bal_correct(r->c, k->by_tile, z, &par, r->points->most_z,
+                        measured ? move2 : NULL));
+    if (!measured)
+        goto done;
+    BAL_TRY(median_move(r, move2, &told->move));
+    BAL_TRY(bal_agree(r->c, own_scale(r, &told->scale)));
+    bal_debug("pass %lld: median move %.4g, scale %.4g", (long long)pass,
+              told->move, told->scale);
+done:
+    bal_free(&move2);
+    bal_blocks_destroy(&z);
+    return st;
+}
+
+/* The estimator works on rows of the file: so do the coordinates that follow
+ * it, which is why they go there and back. */
+static bal_verdict follow_nystrom(run *r, bal_nystrom *nystrom)
+{
+    const bal_landmarks *k = &r->out->last;
+    bal_points *points = r->points;
+    bal_blocks *z = NULL;
+    bal_status mine = bal_blocks_create(points->x->n, points->z->p,
+                                        r->c->rank, r->c->size, &z);
+    bal_verdict st;
+
+    if (!bal_failed(mine))
+        mine = bal_blocks_reside(z);
+    BAL_TRY(bal_agree(r->c, mine));
+    BAL_TRY(bal_route_to_file(r->c, points->order, 0, z->m, points->z, z->at));
+    BAL_TRY(bal_nystrom_correct(r->c, nystrom, k->by_block, k->parts, NULL,
+                                NULL, r->memory, r->threads, points->most_z,
+                                z));
+    BAL_TRY(bal_route_to_tiles(r->c, points->order, 0, z->m, z->at,
+                               points->z));
+done:
+    bal_blocks_destroy(&z);
+    return st;
+}
+
+static bal_verdict move_by_nystrom(run *r)
+{
+    const bal_landmarks *k = &r->out->last;
+    const bal_nystrom_report *told = &r->out->nystrom;
+    bal_nystrom *nystrom = NULL;
+    bal_verdict st;
+
+    BAL_TRY(bal_nystrom_create(r->c, k->by_tile, r->points->order->layout,
+                               k->position, r->points->x->m, r->par->rcond,
+                               r->memory, &nystrom));
+    BAL_TRY(bal_nystrom_correct(r->c, nystrom, k->by_block, k->parts,
+                                r->space->low, r->space->high, r->memory,
+                                r->threads, r->points->most_x, r->points->x));
+    r->out->nystrom = bal_nystrom_told(nystrom);
+    bal_debug("nystrom: %lld of %lld eigenvalues kept; largest %.6g, smallest "
+              "%.6g, %.1f %% negative",
+              (long long)told->kept, (long long)told->landmarks, told->largest,
+              told->smallest, 100 * told->negative);
+    bal_info("nystrom: %lld of %lld points fell back to smoothing",
+             (long long)told->fallbacks, (long long)r->points->x->n);
+    if (r->space->pca)
+        BAL_TRY(follow_nystrom(r, nystrom));
+done:
+    bal_nystrom_destroy(&nystrom);
+    return st;
+}
+
+static bal_verdict move(run *r, int64_t pass, const form *f)
+{
+    bal_landmarks *k = &r->out->last;
+    bal_correct_params par;
+    bal_verdict st;
+
+    bal_comm_enter(r->c, BAL_PHASE_CORRECT);
+    BAL_TRY(weigh(r, pass, f->correction == BAL_RESIDUAL));
+    if (f->nystrom)
+        return move_by_nystrom(r);
+    if (!f->last || r->space->pca || k->report.scale != NULL)
+        BAL_TRY(move_coordinates(r, pass, f));
+    bal_affinity_destroy(&k->by_tile);
+    par = correct_params(r, f);
+    BAL_TRY(bal_correct(r->c, k->by_block, r->points->x, &par,
+                        r->points->most_x, NULL));
+done:
+    return st;
+}
+
+/* ---- All passes ---- */
+
+static bal_verdict run_pass(run *r, int64_t pass, const form *f)
+{
+    bal_pass_report *told = report_of(r, pass);
+    const bal_landmarks *k = &r->out->last;
+    bal_verdict st;
+
+    *told = (bal_pass_report){.move = -1, .scale = -1, .unseen = -1};
+    BAL_TRY(sample(r, pass));
+    BAL_TRY(move(r, pass, f));
+    told->landmarks = k->report.landmarks;
+    told->entries = k->report.entries;
+    told->uncovered = k->report.uncovered;
+    if (k->trust != NULL)
+        told->unseen = bal_trust_unseen(k->trust);
+    r->out->passes = pass;
+done:
+    return st;
+}
+
+/* Whether pass `pass` of --passes auto has moved little enough to be the
+ * last. */
+static bool is_still(const run *r, int64_t pass)
+{
+    const bal_pass_report *told = &r->out->pass[pass - 1];
+
+    return r->par->passes == 0 && pass >= 2 &&
+           told->move <= still * told->scale;
+}
+
+static form form_of(const run *r, int64_t pass, int64_t passes)
+{
+    bool last = pass == passes;
+
+    return (form){
+        .correction = last ? (bal_correction)r->par->correction : BAL_RESIDUAL,
+        .nystrom = last && r->par->estimator == BAL_NYSTROM,
+        .last = last && !(r->par->blend > 0),
+        .blend = 1,
+    };
+}
+
+bal_verdict bal_passes_run(bal_comm *c, const bal_params *par,
+                           const bal_space *space, bal_points *points,
+                           bal_keeper *keeper, bal_passed *out)
+{
+    run r = {.c = c, .par = par, .space = space, .points = points,
+             .keeper = keeper, .out = out,
+             .memory = bal_params_memory(par),
+             .threads = bal_params_threads(par)};
+    int64_t passes = bal_run_passes(par), first = 1, pass;
+    bool still_now = false;
+    bal_verdict st;
+
+    out->unseen = -1;
+    BAL_TRY(bal_agree(c, bal_alloc(&out->pass, passes + 1, "the passes")));
+    BAL_TRY(bal_keeper_restore(keeper, points, &first, &r.blending, out));
+    for (pass = first; pass <= passes && !still_now && !r.blending; pass++) {
+        form f = form_of(&r, pass, passes);
+        if (passes > 1)
+            bal_info("pass %lld of %s%lld", (long long)pass,
+                     par->passes == 0 ? "at most " : "", (long long)passes);
+        BAL_TRY(run_pass(&r, pass, &f));
+        still_now = is_still(&r, pass);
+    }
+    if (par->blend > 0) {
+        const form f = {.correction = BAL_SMOOTH, .last = true,
+                        .blend = par->blend};
+        r.blending = true;
+        bal_info("pass %lld: blending", (long long)pass);
+        BAL_TRY(run_pass(&r, pass, &f));
+    }
+done:
+    return st;
+}
