@@ -13,7 +13,7 @@ enum { WISHES = 4 };
 static int self = -1;
 static long reached[WISHES]; /* times this rank came by a wish's point */
 
-/* One name for each call of bal_fault(), in the order of a run. */
+/* One name for each kind of step, in the order of a run. */
 const char *const bal_fault_points[] = {
     "open",    "batches", "begin",  "read",  "space",
     "eigen",   "sample",  "row",    "keep",  "fill",

@@ -1,6 +1,7 @@
 /* Each row is mixed with its number to 64 bits by multiplications and shifts,
  * in four chains that do not wait for each other; the halves are summed, which
- * does not depend on the order of rows. */
+ * does not depend on the order of rows.  Each step of a chain can be undone, so
+ * that what differs in one of its terms differs in the end. */
 #include "balans/data/checksum.h"
 
 #include <string.h>
@@ -16,24 +17,32 @@ static uint64_t mix(uint64_t h, uint64_t v)
     return h ^ h >> 29;
 }
 
-static uint64_t mix_row(uint64_t h, const float *x, bal_size d)
+uint64_t bal_checksum_bytes(uint64_t h, const void *bytes, bal_size count)
 {
     uint64_t chain[CHAINS] = {h, h + 1, h + 2, h + 3}, pair[CHAINS];
+    const char *x = bytes;
     uint32_t one;
-    bal_size f = 0;
+    bal_size i = 0;
 
-    for (; f + 2 * CHAINS <= d; f += 2 * CHAINS) {
-        memcpy(pair, x + f, sizeof pair);
-        for (int i = 0; i < CHAINS; i++)
-            chain[i] = mix(chain[i], pair[i]);
+    for (; i + (bal_size)sizeof pair <= count; i += (bal_size)sizeof pair) {
+        memcpy(pair, x + i, sizeof pair);
+        for (int k = 0; k < CHAINS; k++)
+            chain[k] = mix(chain[k], pair[k]);
     }
-    for (int i = 0; i < CHAINS; i++)
-        h = mix(h, chain[i]);
-    for (; f < d; f++) {
-        memcpy(&one, x + f, sizeof one);
+    for (int k = 0; k < CHAINS; k++)
+        h = mix(h, chain[k]);
+    for (; i < count; i += (bal_size)sizeof one) {
+        bal_size left = count - i;
+        one = 0;
+        memcpy(&one, x + i, left < 4 ? (size_t)left : sizeof one);
         h = mix(h, one);
     }
     return h;
+}
+
+static uint64_t mix_row(uint64_t h, const float *x, bal_size d)
+{
+    return bal_checksum_bytes(h, x, d * (bal_size)sizeof *x);
 }
 
 /* Halves as int64: no overflow below 2^31 rows a half of 2^32. */

@@ -1,7 +1,10 @@
+#define _GNU_SOURCE
 #include "balans/io/h5.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "balans/base/mem.h"
 #include "balans/io/lzf.h"
@@ -79,10 +82,12 @@ static hid_t access_list(bal_h5_mode mode, const bal_comm *c)
 }
 
 /* Without the times of the root group, equal content is equal bytes. */
-static hid_t creation_list(void)
+static hid_t creation_list(bal_h5_mode mode)
 {
     hid_t fcpl = H5Pcreate(H5P_FILE_CREATE);
 
+    if (mode == BAL_H5_CREATE_BEHIND)
+        H5Pset_userblock(fcpl, BAL_H5_USER_BLOCK);
     H5Pset_obj_track_times(fcpl, false);
     return fcpl;
 }
@@ -90,13 +95,14 @@ static hid_t creation_list(void)
 bal_status bal_h5_open(const char *path, bal_h5_mode mode, const bal_comm *c,
                        hid_t *out)
 {
+    bool creates = mode == BAL_H5_CREATE || mode == BAL_H5_CREATE_BEHIND;
     char reason[BAL_H5_TEXT_MAX];
     hid_t fapl, fcpl;
 
     bal_h5_init();
     fapl = access_list(mode, c);
-    fcpl = creation_list();
-    if (mode == BAL_H5_CREATE)
+    fcpl = creation_list(mode);
+    if (creates)
         *out = H5Fcreate(path, H5F_ACC_TRUNC, fcpl, fapl);
     else
         *out = H5Fopen(
@@ -109,8 +115,29 @@ bal_status bal_h5_open(const char *path, bal_h5_mode mode, const bal_comm *c,
         return BAL_OK;
     *out = H5I_INVALID_HID;
     return BAL_FAIL(mode == BAL_H5_READ ? BAL_EINPUT : BAL_EIO,
-                    "cannot %s '%s': %s",
-                    mode == BAL_H5_CREATE ? "create" : "open", path, reason);
+                    "cannot %s '%s': %s", creates ? "create" : "open", path,
+                    reason);
+}
+
+/* A file that cannot be written cannot be closed either, and HDF5 1.10 crashes
+ * at its own end over files that it could not close.  So what its serial driver
+ * still has to write goes into a file in memory. */
+void bal_h5_abandon(hid_t *file)
+{
+#ifdef __linux__
+    hid_t fapl = *file >= 0 ? H5Fget_access_plist(*file) : H5I_INVALID_HID;
+    int nowhere = memfd_create("a file that is given up", MFD_CLOEXEC);
+    void *handle;
+
+    if (fapl >= 0 && nowhere >= 0 && H5Pget_driver(fapl) == H5FD_SEC2 &&
+        H5Fget_vfd_handle(*file, fapl, &handle) >= 0)
+        (void)dup2(nowhere, *(int *)handle);
+    if (nowhere >= 0)
+        close(nowhere);
+    if (fapl >= 0)
+        H5Pclose(fapl);
+#endif
+    bal_h5_close(file);
 }
 
 bal_status bal_h5_finish(hid_t *file, const char *path)
@@ -118,9 +145,10 @@ bal_status bal_h5_finish(hid_t *file, const char *path)
     char reason[BAL_H5_TEXT_MAX];
     herr_t err = H5Fflush(*file, H5F_SCOPE_GLOBAL);
 
-    if (err < 0)
+    if (err < 0) {
         bal_h5_reason(reason, sizeof reason);
-    if (H5Fclose(*file) < 0 && err >= 0) {
+        bal_h5_abandon(file);
+    } else if (H5Fclose(*file) < 0) {
         bal_h5_reason(reason, sizeof reason);
         err = -1;
     }

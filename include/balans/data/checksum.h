@@ -19,4 +19,8 @@ bal_verdict bal_checksum_rows(bal_comm *c, bal_blocks *x, uint64_t *out);
 /** Of which row is in which batch.  Collective. */
 uint64_t bal_checksum_batches(bal_comm *c, const bal_labels *labels);
 
+/** Of bytes, mixed with a number; differs whenever one byte does.  Local. */
+uint64_t bal_checksum_bytes(uint64_t number, const void *bytes,
+                            bal_size count);
+
 #endif

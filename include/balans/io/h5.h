@@ -20,11 +20,13 @@ enum {
     BAL_H5_PATH_MAX = 1024, ///< longest path inside a file, with its end
     BAL_H5_TEXT_MAX = 256,  ///< longest short attribute, with its end
     BAL_H5_BLOCK = 1 << 28, ///< bytes of one independent transfer, at most
+    BAL_H5_USER_BLOCK = 512, ///< bytes at the beginning that are not HDF5's
 };
 
 typedef enum bal_h5_mode {
     BAL_H5_READ = 0,
     BAL_H5_CREATE, ///< what the file holds is lost
+    BAL_H5_CREATE_BEHIND, ///< the same, behind a user block
     BAL_H5_UPDATE,
 } bal_h5_mode;
 
@@ -58,6 +60,9 @@ bal_status bal_h5_finish(hid_t *file, const char *path);
 
 /** Whether a file can be opened as HDF5: what bal_publish_finish() asks. */
 bal_status bal_h5_test(const char *path);
+
+/** Closes a file that is given up, without writing to it any more. */
+void bal_h5_abandon(hid_t *file);
 
 /** Closes anything and sets `*id` to H5I_INVALID_HID, which is fine, too. */
 void bal_h5_close(hid_t *id);
