@@ -188,8 +188,8 @@ uint32_t bal_count_up_to(const float *v, int n, float t)
     return kernels()->count_up_to(v, n, t);
 }
 
-void bal_project_tile(const double *xs, int m, bal_size d, const double *packed,
-                      int p, float *z, int ld)
+void bal_project(const double *xs, int m, bal_size d, const double *packed,
+                 int p, float *z)
 {
-    kernels()->project_tile(xs, m, d, packed, p, z, ld);
+    kernels()->project(xs, m, d, packed, p, z);
 }

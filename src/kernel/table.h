@@ -29,7 +29,7 @@
 #define bal_kselect_scan    BAL_JOIN(bal_kselect_scan, BAL_VARIANT)
 #define bal_kth_smallest    BAL_JOIN(bal_kth_smallest, BAL_VARIANT)
 #define bal_panel_products  BAL_JOIN(bal_panel_products, BAL_VARIANT)
-#define bal_project_tile    BAL_JOIN(bal_project_tile, BAL_VARIANT)
+#define bal_project         BAL_JOIN(bal_project, BAL_VARIANT)
 #define bal_spmm_gather     BAL_JOIN(bal_spmm_gather, BAL_VARIANT)
 #define bal_spmm_sum        BAL_JOIN(bal_spmm_sum, BAL_VARIANT)
 #endif
@@ -46,8 +46,8 @@
 #define BAL_KERNELS(X)                                                     \
     X(affinity) X(affinity_bin) X(affinity_keep) X(affinity_within)        \
     X(candidates) X(count_up_to) X(distance_tile) X(exp_neg)               \
-    X(fixed_add_all) X(kselect_finish) X(kselect_offer)     \
-    X(kselect_scan) X(kth_smallest) X(panel_products) X(project_tile)      \
+    X(fixed_add_all) X(kselect_finish) X(kselect_offer) X(kselect_scan)    \
+    X(kth_smallest) X(panel_products) X(project)                           \
     X(spmm_gather) X(spmm_sum)
 
 #define BAL_KERNEL_MEMBER(name) __typeof__(bal_##name) *name;
