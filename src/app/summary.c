@@ -43,9 +43,8 @@ static json_t *input_of(const bal_job *j)
 
 static json_t *scaling_of(const bal_space *s)
 {
-    return json_pack("{s:o, s:o, s:o}", "mean",
-                     bal_report_reals(s->mean, s->d), "sd",
-                     bal_report_reals(s->sd, s->d), "centre",
+    return json_pack("{s:o, s:o, s:o}", "mean", bal_report_reals(s->mean, s->d),
+                     "sd", bal_report_reals(s->sd, s->d), "centre",
                      bal_report_reals(s->centre, s->d));
 }
 
@@ -75,16 +74,15 @@ json_t *bal_job_provenance(const bal_job *j)
         sum_of(j->checksum_x), "scaling", scaling_of(j->space));
 
     return bal_report_whole(
-        r, !j->space->pca ||
-               bal_report_add(r, "pca", components_of(j->space)));
+        r, !j->space->pca || bal_report_add(r, "pca", components_of(j->space)));
 }
 
 /* Figures of one rank, gathered on all. */
 enum {
-    F_SECONDS = 0,                          /* nanoseconds by phase */
-    F_CALLS = F_SECONDS + BAL_PHASE_COUNT,  /* by phase */
-    F_BYTES = F_CALLS + BAL_PHASE_COUNT,    /* by phase */
-    F_IO = F_BYTES + BAL_PHASE_COUNT,       /* by phase */
+    F_SECONDS = 0,                         /* nanoseconds by phase */
+    F_CALLS = F_SECONDS + BAL_PHASE_COUNT, /* by phase */
+    F_BYTES = F_CALLS + BAL_PHASE_COUNT,   /* by phase */
+    F_IO = F_BYTES + BAL_PHASE_COUNT,      /* by phase */
     F_RSS = F_IO + BAL_PHASE_COUNT,
     F_FORMULA,
     F_HELD,
@@ -128,9 +126,9 @@ static json_t *phase_of(const int64_t *all, int size, int phase)
     spread t = spread_of(all, size, F_SECONDS + phase);
 
     return json_pack(
-        "{s:f, s:f, s:f, s:I, s:I, s:I}", "seconds_min",
-        1e-9 * (double)t.least, "seconds_mean", 1e-9 * (double)t.sum / size,
-        "seconds_max", 1e-9 * (double)t.most,
+        "{s:f, s:f, s:f, s:I, s:I, s:I}", "seconds_min", 1e-9 * (double)t.least,
+        "seconds_mean", 1e-9 * (double)t.sum / size, "seconds_max",
+        1e-9 * (double)t.most,
         /* Every rank takes part in every collective. */
         "collective_calls",
         (json_int_t)spread_of(all, size, F_CALLS + phase).most,
@@ -157,12 +155,11 @@ static json_t *memory_of(const int64_t *all, int size)
     spread rss = spread_of(all, size, F_RSS);
     spread held = spread_of(all, size, F_HELD);
 
-    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "rss_peak_min",
-                     (json_int_t)rss.least, "rss_peak_max",
-                     (json_int_t)rss.most, "allocated_peak_min",
-                     (json_int_t)held.least, "allocated_peak_max",
-                     (json_int_t)held.most, "formula_max",
-                     (json_int_t)spread_of(all, size, F_FORMULA).most);
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I}", "rss_peak_min", (json_int_t)rss.least,
+        "rss_peak_max", (json_int_t)rss.most, "allocated_peak_min",
+        (json_int_t)held.least, "allocated_peak_max", (json_int_t)held.most,
+        "formula_max", (json_int_t)spread_of(all, size, F_FORMULA).most);
 }
 
 static json_t *libraries_of(void)
@@ -184,21 +181,19 @@ static json_t *sampling_of(const bal_sample_report *s)
         "{s:I, s:I, s:I, s:I, s:o, s:o}", "rows", (json_int_t)s->rows,
         "overshoot", (json_int_t)s->overshoot, "repeats",
         (json_int_t)s->repeats, "in_flight", (json_int_t)s->in_flight,
-        "curve_landmarks",
-        bal_report_ints(s->curve_landmarks, s->curve_count), "curve_covered",
-        bal_report_ints(s->curve_covered, s->curve_count));
+        "curve_landmarks", bal_report_ints(s->curve_landmarks, s->curve_count),
+        "curve_covered", bal_report_ints(s->curve_covered, s->curve_count));
 }
 
 /* ScaLAPACK's numbers depend on the number of ranks by rounding. */
 static json_t *nystrom_of(const bal_nystrom_report *n)
 {
     return json_pack("{s:I, s:I, s:o, s:o, s:o, s:I}", "landmarks",
-                     (json_int_t)n->landmarks, "rank_kept",
-                     (json_int_t)n->kept, "largest_eigenvalue",
-                     bal_report_real(n->largest), "smallest_eigenvalue",
-                     bal_report_real(n->smallest), "share_negative",
-                     bal_report_real(n->negative), "fallbacks",
-                     (json_int_t)n->fallbacks);
+                     (json_int_t)n->landmarks, "rank_kept", (json_int_t)n->kept,
+                     "largest_eigenvalue", bal_report_real(n->largest),
+                     "smallest_eigenvalue", bal_report_real(n->smallest),
+                     "share_negative", bal_report_real(n->negative),
+                     "fallbacks", (json_int_t)n->fallbacks);
 }
 
 enum { HOST_WORDS = 8 }; /* of a host's name, as it travels */
@@ -240,8 +235,7 @@ static json_t *lengths_of(int64_t *length, bal_size m)
         sum += length[i];
     return json_pack("{s:I, s:I, s:f, s:I}", "min", (json_int_t)length[0],
                      "median", (json_int_t)length[m / 2], "mean",
-                     (double)sum / (double)m, "max",
-                     (json_int_t)length[m - 1]);
+                     (double)sum / (double)m, "max", (json_int_t)length[m - 1]);
 }
 
 /* What the ranks have to say, on all of them. */
@@ -282,12 +276,11 @@ static json_t *report_of(const bal_job *j, const gathered *g)
     int ranks = j->comm->size;
     json_t *r = json_pack(
         "{s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "hosts",
-        hosts_of(g->host, ranks), "row_lengths",
-        lengths_of(g->length, j->a->m), "ranks", (json_int_t)ranks, "threads",
-        (json_int_t)j->threads, "memory_per_rank", (json_int_t)j->memory,
-        "libraries", libraries_of(), "phases", phases_of(g->figure, ranks),
-        "memory", memory_of(g->figure, ranks), "sampling",
-        sampling_of(&j->report));
+        hosts_of(g->host, ranks), "row_lengths", lengths_of(g->length, j->a->m),
+        "ranks", (json_int_t)ranks, "threads", (json_int_t)j->threads,
+        "memory_per_rank", (json_int_t)j->memory, "libraries", libraries_of(),
+        "phases", phases_of(g->figure, ranks), "memory",
+        memory_of(g->figure, ranks), "sampling", sampling_of(&j->report));
 
     return bal_report_whole(
         r, j->par->estimator != BAL_NYSTROM ||
@@ -329,13 +322,12 @@ void bal_job_print_phases(const json_t *run)
 
     bal_info("%-8s %9s %9s %9s %9s %11s %11s", "phase", "min s", "mean s",
              "max s", "calls", "sent", "file");
-    json_object_foreach (json_object_get(run, "phases"), phase, v)
-        bal_info("%-8s %9.3f %9.3f %9.3f %9lld %11s %11s", phase,
-                 real_of(v, "seconds_min"), real_of(v, "seconds_mean"),
-                 real_of(v, "seconds_max"),
-                 (long long)int_of(v, "collective_calls"),
-                 bal_bytes(sent, sizeof sent, int_of(v, "collective_bytes")),
-                 bal_bytes(moved, sizeof moved, int_of(v, "file_bytes")));
+    json_object_foreach(json_object_get(run, "phases"), phase, v) bal_info(
+        "%-8s %9.3f %9.3f %9.3f %9lld %11s %11s", phase,
+        real_of(v, "seconds_min"), real_of(v, "seconds_mean"),
+        real_of(v, "seconds_max"), (long long)int_of(v, "collective_calls"),
+        bal_bytes(sent, sizeof sent, int_of(v, "collective_bytes")),
+        bal_bytes(moved, sizeof moved, int_of(v, "file_bytes")));
     bal_info("peak memory of a rank: %s; at most %s by the formula",
              bal_bytes(peak, sizeof peak, int_of(memory, "rss_peak_max")),
              bal_bytes(most, sizeof most, int_of(memory, "formula_max")));
@@ -349,9 +341,8 @@ bal_size bal_job_memory_of(const bal_job *j, const bal_layout *l, bal_size p,
                               bal_slab_first(l->n, l->rank, l->size);
     /* A CSC matrix is turned round in memory: index and value of each entry,
      * once more while they travel. */
-    bal_size turned = j->info.storage == BAL_CSC
-                          ? 24 * (j->info.nnz / l->size + 1)
-                          : 0;
+    bal_size turned =
+        j->info.storage == BAL_CSC ? 24 * (j->info.nnz / l->size + 1) : 0;
 
     return PROGRAM + 4 * m * j->info.d + 4 * (l->lanes + m) * p + 8 * m +
            12 * slab + turned + affinities + j->memory;

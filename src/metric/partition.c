@@ -20,10 +20,9 @@ static igraph_error_t compare(const int32_t *a, const int32_t *b, bal_size n,
     bad = igraph_compare_communities(in_a, in_b, nmi, IGRAPH_COMMCMP_NMI);
     /* Of fewer than two points there are no pairs. */
     *ari = NAN;
-    return bad || n < 2
-               ? bad
-               : igraph_compare_communities(in_a, in_b, ari,
-                                            IGRAPH_COMMCMP_ADJUSTED_RAND);
+    return bad || n < 2 ? bad
+                        : igraph_compare_communities(
+                              in_a, in_b, ari, IGRAPH_COMMCMP_ADJUSTED_RAND);
 }
 
 bal_status bal_partition_scores(const int32_t *a, const int32_t *b, bal_size n,

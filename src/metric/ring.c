@@ -45,14 +45,15 @@ void bal_metric_space_of(bal_comm *c, const bal_set *set, const bal_set *other,
     (void)frexp(seen[0], &exponent);
     out->kind = kind;
     out->p = (int)set->d + (kind == BAL_COSINE && seen[1] > 0);
-    out->scale = kind == BAL_EUCLIDEAN && seen[0] > 0 ? ldexp(1, -exponent) : 1;
+    out->factor =
+        kind == BAL_EUCLIDEAN && seen[0] > 0 ? ldexp(1, -exponent) : 1;
 }
 
 double bal_metric_distance(const bal_metric_space *space, float d2)
 {
     if (space->kind == BAL_COSINE)
         return (double)d2 / 2;
-    return sqrt((double)d2) / space->scale;
+    return sqrt((double)d2) / space->factor;
 }
 
 /* ---- blocks ---- */
@@ -99,7 +100,7 @@ static void put_point(const bal_set *set, const bal_metric_space *space,
 {
     const float *x = set->x + i * set->d;
     double factor =
-        space->kind == BAL_COSINE ? bal_unit_factor(x, set->d) : space->scale;
+        space->kind == BAL_COSINE ? bal_unit_factor(x, set->d) : space->factor;
 
     for (bal_size f = 0; f < set->d; f++)
         column[f * ld] = (float)((double)x[f] * factor);
