@@ -18,6 +18,7 @@
 #include <omp.h>
 
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/kernel/distance.h"
 #include "balans/kernel/kselect.h"
 #include "balans/par/agree.h"
@@ -149,9 +150,11 @@ static void work(bal_knn *g, const workspace *workspaces, int threads,
                  bal_gidx first, const bal_block *own, const bal_block *guest)
 {
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-    for (bal_size t = 0; t < own->tiles; t++)
+    for (bal_size t = 0; t < own->tiles; t++) {
         meet_all(g, &workspaces[omp_get_thread_num()], first, own,
                  &own->tile[t], guest);
+        bal_alive();
+    }
 }
 
 static void workspaces_destroy(workspace **workspaces, int threads)

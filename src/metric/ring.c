@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/par/agree.h"
 
 /* ---- the space ---- */
@@ -231,6 +232,16 @@ static bal_status guests_create(bal_comm *c, bal_ring *r)
     return st;
 }
 
+/* A rank that is done with a turn waits for those with larger blocks. */
+static void grant_turn(const bal_comm *c, const bal_ring *r)
+{
+    double most = 0;
+
+    for (int i = 0; i < c->size; i++)
+        most = fmax(most, (double)r->size[2 * i + 1]);
+    bal_watch_grant(2 * most * most * r->own->p);
+}
+
 bal_verdict bal_ring_create(bal_comm *c, const bal_block *own, bal_ring **out)
 {
     bal_verdict st;
@@ -249,6 +260,7 @@ bal_verdict bal_ring_create(bal_comm *c, const bal_block *own, bal_ring **out)
     MPI_Type_commit(&r->tile);
     MPI_Type_contiguous(BAL_LANES * own->p, MPI_FLOAT, &r->strip);
     MPI_Type_commit(&r->strip);
+    grant_turn(c, r);
     *out = r;
     r = NULL;
 done:
@@ -265,6 +277,7 @@ void bal_ring_destroy(bal_ring **r)
 {
     if (*r == NULL)
         return;
+    bal_watch_grant(0);
     MPI_Type_free(&(*r)->tile);
     MPI_Type_free(&(*r)->strip);
     bal_block_destroy(&(*r)->guest[0]);
