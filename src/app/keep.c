@@ -25,7 +25,9 @@
 #include "balans/base/timer.h"
 #include "balans/data/checksum.h"
 #include "balans/io/checkpoint.h"
+#include "balans/kernel/blas.h"
 #include "balans/par/agree.h"
+#include "balans/par/processors.h"
 #include "job.h"
 
 /* ---- What tells runs apart ---- */
@@ -54,6 +56,7 @@ static bal_verdict identify(bal_job *j)
     if (bal_failed(st))
         return st;
     uint64_t batches = bal_checksum_batches(j->comm, j->route);
+    bal_processors cpu = bal_processors_of(j->comm, bal_blas_core());
     text = j->keeper.identity;
     at = (size_t)snprintf(text, BAL_IDENTITY_MOST, "version %s\n",
                           bal_version());
@@ -62,9 +65,11 @@ static bal_verdict identify(bal_job *j)
         snprintf(text + at, BAL_IDENTITY_MOST - at,
                  "profiles of the input %lld\nfeatures of the input %lld\n"
                  "checksum of the input %016llx\n"
-                 "checksum of the batches %016llx\n",
+                 "checksum of the batches %016llx\n"
+                 "OpenBLAS kernels %s\n",
                  (long long)j->info.n, (long long)j->info.d,
-                 (unsigned long long)j->checksum, (unsigned long long)batches);
+                 (unsigned long long)j->checksum, (unsigned long long)batches,
+                 cpu.text);
     return st;
 }
 
