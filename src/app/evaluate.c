@@ -39,7 +39,7 @@ static bal_size count_lines(const char *text)
     return lines;
 }
 
-static bool has_name(const bal_panel *v, const char *name, size_t length)
+static bool has_name(const bal_evaluation *v, const char *name, size_t length)
 {
     for (bal_size i = 0; i < v->matrices; i++)
         if (strlen(v->name[i]) == length &&
@@ -49,7 +49,7 @@ static bool has_name(const bal_panel *v, const char *name, size_t length)
 }
 
 /* A matrix that is named twice counts once. */
-static bal_status list_matrices(bal_panel *v)
+static bal_status list_matrices(bal_evaluation *v)
 {
     const char *text = v->par->matrix;
     bal_size most = count_lines(text);
@@ -70,7 +70,7 @@ done:
     return st;
 }
 
-static bal_status find_control(bal_panel *v)
+static bal_status find_control(bal_evaluation *v)
 {
     v->control = -1;
     if (v->par->control == NULL)
@@ -92,7 +92,7 @@ static bal_status find_control(bal_panel *v)
     return BAL_OK;
 }
 
-static bal_verdict open_file(bal_panel *v)
+static bal_verdict open_file(bal_evaluation *v)
 {
     bal_verdict st;
     bal_comm *c = v->comm;
@@ -113,7 +113,7 @@ done:
 
 /* ---- one matrix ---- */
 
-static bal_status read_slab(bal_panel *v, bal_set *set)
+static bal_status read_slab(bal_evaluation *v, bal_set *set)
 {
     enum { PIECE = 16 << 20 };
     bal_size step = PIECE / set->d > 1 ? PIECE / set->d : 1;
@@ -130,7 +130,8 @@ static bal_status read_slab(bal_panel *v, bal_set *set)
     return st;
 }
 
-static bal_verdict read_matrix(bal_panel *v, const char *name, bal_set **out)
+static bal_verdict read_matrix(bal_evaluation *v, const char *name,
+                               bal_set **out)
 {
     bal_verdict st;
     bal_matrix_info info;
@@ -149,7 +150,7 @@ done:
 }
 
 /* Parts the controls from the rest, which replaces *set. */
-static bal_verdict part(bal_panel *v, bal_set **set, bal_set **controls)
+static bal_verdict part(bal_evaluation *v, bal_set **set, bal_set **controls)
 {
     bal_verdict st;
     bal_set *rest = NULL;
@@ -182,7 +183,7 @@ static bal_status copy_sizes(const bal_grouping *g, bal_size **out)
     return st;
 }
 
-static bal_verdict score_matrix(bal_panel *v, bal_size i)
+static bal_verdict score_matrix(bal_evaluation *v, bal_size i)
 {
     bal_verdict st;
     bal_set *set = NULL, *controls = NULL;
@@ -213,7 +214,7 @@ done:
     return st;
 }
 
-static bal_verdict write_json(bal_panel *v)
+static bal_verdict write_json(bal_evaluation *v)
 {
     json_t *r = v->comm->rank == 0 ? bal_evaluation_report(v) : NULL;
     bal_verdict st =
@@ -226,7 +227,7 @@ static bal_verdict write_json(bal_panel *v)
     return st;
 }
 
-static bal_verdict run(bal_panel *v)
+static bal_verdict run(bal_evaluation *v)
 {
     bal_verdict st;
 
@@ -241,7 +242,7 @@ done:
     return st;
 }
 
-static void finish(bal_panel *v)
+static void finish(bal_evaluation *v)
 {
     bal_h5ad_close(&v->file);
     bal_labels_destroy(&v->batch);
@@ -258,7 +259,7 @@ static void finish(bal_panel *v)
 
 bal_verdict bal_evaluate_file(bal_comm *c, const bal_params *p)
 {
-    bal_panel v = {
+    bal_evaluation v = {
         .comm = c,
         .par = p,
         .threads = bal_params_threads(p),

@@ -28,6 +28,7 @@
 #include "balans/io/publish.h"
 #include "balans/kernel/blas.h"
 #include "balans/par/agree.h"
+#include "balans/par/processors.h"
 #include "keep_store.h"
 
 #define NO_CHECKPOINT(k) ((k)->par->checkpoint == NULL)
@@ -62,6 +63,7 @@ bal_verdict bal_keeper_identify(bal_keeper *k, const bal_input *in,
     if (bal_failed(st))
         return st;
     uint64_t batches = bal_checksum_batches(k->comm, in->labels);
+    bal_processors cpu = bal_processors_of(k->comm, bal_blas_core());
     text = k->identity;
     at = (size_t)snprintf(text, BAL_IDENTITY_MOST, "version %s\n",
                           bal_version());
@@ -71,10 +73,10 @@ bal_verdict bal_keeper_identify(bal_keeper *k, const bal_input *in,
                  "profiles of the input %lld\nfeatures of the input %lld\n"
                  "checksum of the input %016llx\n"
                  "checksum of the batches %016llx\n"
-                 "BLAS kernels %s\n",
+                 "OpenBLAS kernels %s\n",
                  (long long)in->info.n, (long long)in->info.d,
                  (unsigned long long)checksum, (unsigned long long)batches,
-                 bal_blas_core());
+                 cpu.text);
     return st;
 }
 

@@ -129,8 +129,8 @@ static bal_status set_text(const char *text, char **out)
 static bal_status add_text(const char *text, char **out)
 {
     size_t before = strlen(*out), bytes = strlen(text) + 1;
-    bal_status st = bal_resize(out, (bal_size)(before + 1 + bytes),
-                               "an option");
+    bal_status st =
+        bal_resize(out, (bal_size)(before + 1 + bytes), "an option");
 
     if (bal_failed(st))
         return st;

@@ -360,8 +360,7 @@ json_t *bal_options_report(unsigned commands, const bal_params *p)
 
     for (const bal_option *o = NULL;
          (o = bal_option_next(commands, o)) != NULL;)
-        if (o->result &&
-            !(o->kind == BAL_OPTION_TEXT && text_of(o, p) == NULL))
+        if (o->result && !(o->kind == BAL_OPTION_TEXT && text_of(o, p) == NULL))
             all = bal_report_add(r, o->name, value_of(o, p)) && all;
     return bal_report_whole(r, all);
 }

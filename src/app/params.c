@@ -64,8 +64,8 @@ const bal_option bal_options[] = {
      .meaning = "principal components of the distance space, used where "
                 "there are more features; 0 turns them off"},
     {.name = "neighbors", .commands = NEED, .kind = BAL_OPTION_NEIGHBORS,
-     .at = AT(neighbors), .preset = "10", .result = true, .operand = "K|F%|K,F%",
-     .unit = "points",
+     .at = AT(neighbors), .preset = "10", .result = true,
+     .operand = "K|F%|K,F%", .unit = "points",
      .meaning = "which neighbour's distance sets the local scale in each "
                 "batch"},
     {.name = "block", .commands = NEED, .kind = BAL_OPTION_INT,
@@ -194,7 +194,7 @@ const bal_option bal_options[] = {
      .operand = "MIN", .unit = "minutes",
      .meaning = "time the run has, from the start of the program; stop with a "
                 "checkpoint when it is nearly over; 0 is no limit"},
-    {.name = "stall-timeout", .commands = RUN, .kind = BAL_OPTION_INT,
+    {.name = "stall-timeout", .commands = ALL, .kind = BAL_OPTION_INT,
      .at = AT(stall_timeout), .preset = "600", .low = 0, .high = INT32_MAX,
      .operand = "SEC", .unit = "seconds",
      .meaning = "end with an error when a rank has made no progress for so "

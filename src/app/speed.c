@@ -35,12 +35,12 @@ enum {
 
 /* Points of the sample, batch by batch, and in a batch cell by cell: those that
  * have the same pivot nearest. */
-typedef struct donors {
+typedef struct cells {
     const bal_pilot *p;
     bal_size *first; /* [batches + 1], into `order` */
     bal_size *order; /* [p->n] */
     bal_size *near;  /* [p->n], a near point of the same batch */
-} donors;
+} cells;
 
 static double unit(uint64_t a, uint64_t b)
 {
@@ -50,7 +50,7 @@ static double unit(uint64_t a, uint64_t b)
     return (double)(r >> 11) * 0x1p-53;
 }
 
-static bal_size pick(const donors *d, bal_size first, bal_size end, uint64_t a,
+static bal_size pick(const cells *d, bal_size first, bal_size end, uint64_t a,
                      uint64_t b)
 {
     return d->order[first + (bal_size)(unit(a, b) * (double)(end - first))];
@@ -68,7 +68,7 @@ static float distance(const bal_pilot *p, bal_size i, bal_size k)
 
 /* The pivot, of `count` evenly spread over the batch, that is nearest to
  * point i. */
-static int nearest_pivot(const donors *d, bal_size first, bal_size m, int count,
+static int nearest_pivot(const cells *d, bal_size first, bal_size m, int count,
                          bal_size i)
 {
     float best = INFINITY;
@@ -84,7 +84,7 @@ static int nearest_pivot(const donors *d, bal_size first, bal_size m, int count,
     return at;
 }
 
-static void find_near(const donors *d, bal_size first, bal_size end, bal_size i)
+static void find_near(const cells *d, bal_size first, bal_size end, bal_size i)
 {
     float best = INFINITY;
 
@@ -101,7 +101,7 @@ static void find_near(const donors *d, bal_size first, bal_size end, bal_size i)
 
 /* Sorts the points first .. end - 1 of `order` by cells, and looks for a near
  * point in the own one: far points of a clustered batch are in others. */
-static void sort_batch(const donors *d, bal_size first, bal_size end, int *cell,
+static void sort_batch(const cells *d, bal_size first, bal_size end, int *cell,
                        bal_size *spare)
 {
     bal_size m = end - first, at[PIVOTS + 1] = {0}, next[PIVOTS];
@@ -123,7 +123,7 @@ static void sort_batch(const donors *d, bal_size first, bal_size end, int *cell,
             find_near(d, first + at[c], first + at[c + 1], d->order[first + i]);
 }
 
-static bal_status donors_create(const bal_pilot *p, bal_size batches, donors *d)
+static bal_status cells_create(const bal_pilot *p, bal_size batches, cells *d)
 {
     bal_status st;
     bal_size *at = NULL;
@@ -151,7 +151,7 @@ done:
     return st;
 }
 
-static void donors_finish(donors *d)
+static void cells_finish(cells *d)
 {
     bal_free(&d->first);
     bal_free(&d->order);
@@ -159,7 +159,7 @@ static void donors_finish(donors *d)
 }
 
 /* Point number `a` of batch b; a batch that has none takes those of another. */
-static void make_point(const donors *d, int32_t b, uint64_t a, float *out,
+static void make_point(const cells *d, int32_t b, uint64_t a, float *out,
                        bal_size stride)
 {
     const bal_pilot *p = d->p;
@@ -176,7 +176,7 @@ static void make_point(const donors *d, int32_t b, uint64_t a, float *out,
     }
 }
 
-static void make_points(const donors *d, bal_tiles *z)
+static void make_points(const cells *d, bal_tiles *z)
 {
     const bal_layout *l = z->layout;
     bal_gidx first = l->rank_first[l->rank];
@@ -244,18 +244,18 @@ static bal_status field_create(const bal_job *j, const bal_pilot *p, int width,
                                field *f)
 {
     bal_status st;
-    donors d = {0};
+    cells d = {0};
 
     BAL_TRY(lay_out(j, points_most(j, p, width), f));
     f->route.layout = f->layout;
     BAL_TRY(bal_tiles_create(f->layout, p->p, &f->z));
     BAL_TRY(bal_shard_create(f->layout, j->info.d, &f->x));
-    BAL_TRY(donors_create(p, j->labels->count, &d));
+    BAL_TRY(cells_create(p, j->labels->count, &d));
     make_points(&d, f->z);
     for (bal_size i = 0; i < f->x->m * f->x->d; i++)
         f->x->at[i] = (float)(i % 1021);
 done:
-    donors_finish(&d);
+    cells_finish(&d);
     return st;
 }
 

@@ -7,6 +7,7 @@
 #include "balans/base/log.h"
 #include "balans/kernel/blas.h"
 #include "balans/kernel/cpu.h"
+#include "balans/par/processors.h"
 
 /* Holds the name of the core that OpenBLAS chose by itself; its being there is
  * also what keeps a second start from happening. */
@@ -36,11 +37,18 @@ void bal_machine_agree(bal_comm *c)
     bal_isa_use((bal_isa)isa);
 }
 
-void bal_machine_say(void)
+void bal_machine_say(bal_comm *c)
 {
+    bal_processors p = bal_processors_of(c, bal_blas_core());
     const char *replaced = getenv(GUARD), *named = getenv(BAL_BLAS_VARIABLE);
     const char *library = bal_blas_version(), *core = bal_blas_core();
 
+    if (p.mixed)
+        bal_warn("the ranks' processors differ: OpenBLAS has kernels for %s; "
+                 "the last digits of a result may depend on which rank runs "
+                 "where, unless all use one set, as with " BAL_BLAS_VARIABLE
+                 "=Haswell in the environment",
+                 p.text);
     bal_debug("kernels for %s", bal_isa_name(bal_isa_now()));
     if (replaced != NULL)
         bal_debug("%s with its %s kernels; by itself it chose those for %s, so "

@@ -126,7 +126,7 @@ static bal_verdict run(bal_comm *c, const launch *l, int argc,
     bal_machine_agree(c);
     BAL_TRY(bal_args_read(c, command, &p, argc - 2, argv + 2));
     bal_log_init(level_of(&p), c->rank);
-    bal_machine_say();
+    bal_machine_say(c);
     BAL_TRY(bal_agree(c, bal_watch_start((double)p.stall_timeout, c->rank)));
     BAL_TRY(command->run(c, &p));
 done:

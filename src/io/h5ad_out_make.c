@@ -153,7 +153,8 @@ bal_status bal_out_write_object(hid_t to, const char *path, json_t *object)
     json_t *value;
     bal_status st = bal_out_make_dicts(to, path);
 
-    json_object_foreach (object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         snprintf(below, sizeof below, "%s/%s", path, key);
         if (!bal_failed(st))
             st = write_json(to, below, value);

@@ -32,9 +32,9 @@ json_t *bal_report_text(const char *bytes)
     size_t used = 0;
 
     if (text != NULL ||
-        bal_failed(bal_alloc(
-            &valid, (bal_size)(REPLACEMENT_BYTES * strlen(bytes) + 1),
-            "the report")))
+        bal_failed(bal_alloc(&valid,
+                             (bal_size)(REPLACEMENT_BYTES * strlen(bytes) + 1),
+                             "the report")))
         return text;
     while (*bytes != '\0') {
         size_t now = character(bytes);

@@ -10,6 +10,7 @@ so nothing depends on how fast it is.
 """
 import os
 import pathlib
+import platform
 import signal
 import subprocess
 import sys
@@ -221,6 +222,9 @@ def check_refusals(folder):
         other = command(folder, [])
         other[1] = folder / "other.h5ad"
         t.fails(1, ["state.h5", "checksum"], *other, ranks=ranks)
+    if platform.machine() == "x86_64":
+        t.fails(1, ["state.h5", "OpenBLAS kernels"], *command(folder, []),
+                ranks=2, env={"OPENBLAS_CORETYPE": "Prescott"})
     t.check(state.read_bytes() == kept, "a refused checkpoint was touched")
     for junk in (b"", b"nothing of the kind", kept[:len(kept) // 2]):
         state.write_bytes(junk)
@@ -231,6 +235,35 @@ def check_refusals(folder):
             "--batch", "batch", "--checkpoint", wanted)
     t.fails(1, ["no/such"], "correct", wanted, folder / "x.h5ad", "--batch",
             "batch", "-q", "--checkpoint", folder / "no/such/state.h5")
+
+
+def check_processors(folder):
+    """Ranks on different processors: a warning, and a checkpoint that serves
+    no other ones."""
+    clear(folder)
+    script = folder / "mixed.sh"
+    script.write_text(f"""#!/bin/sh
+case ${{OMPI_COMM_WORLD_RANK-$PMI_RANK}} in
+1) OPENBLAS_CORETYPE=Prescott ;;
+*) OPENBLAS_CORETYPE=Nehalem ;;
+esac
+export OPENBLAS_CORETYPE BALANS_BLAS_REPLACED=test
+exec '{os.path.abspath(t.program)}' "$@"
+""")
+    script.chmod(0o755)
+    mixed = Tests(script, t.launch)
+    run = mixed.run(*command(folder, [])[:-1], ranks=2,
+                    env={"BAL_FAULT": "row:1:term:30"})
+    t.check(run.returncode == 75 and "processors differ" in run.stderr
+            and "Prescott on rank 1" in run.stderr,
+            f"mixed: code {run.returncode}, {run.stderr!r}")
+    for ranks in (1, 3):
+        run = mixed.run(*command(folder, []), ranks=ranks)
+        t.check(run.returncode == 1 and "OpenBLAS kernels" in run.stderr,
+                f"mixed: code {run.returncode}, {run.stderr!r}")
+    run = mixed.run(*command(folder, []), ranks=2)
+    t.check(run.returncode == 0 and not run.stderr,
+            f"mixed, again: code {run.returncode}, {run.stderr!r}")
 
 
 def undisturbed(folder, extra):
@@ -281,4 +314,6 @@ with tempfile.TemporaryDirectory() as name:
     check_many_stops(where, twice)
     check_time_limit(where, plain)
     check_refusals(where)
+    if platform.machine() == "x86_64":
+        check_processors(where)
 t.end()

@@ -28,12 +28,22 @@ int %s(void)
 """
 
 
-def check_hang(folder, point, rank, ranks, way="hang"):
+def commands(folder):
+    data, out = folder / "in.h5ad", folder / "out.h5ad"
+    return {
+        "correct": ["correct", data, out, "--batch", "batch", "--pca", 5],
+        "evaluate": ["evaluate", data, "--batch", "batch", "--label", "label",
+                     "--json", out],
+        "info": ["info", data, "--batch", "batch"],
+        "simulate": ["simulate", out],
+    }
+
+
+def check_hang(folder, point, rank, ranks, way="hang", command="correct"):
     out = folder / "out.h5ad"
     start = time.monotonic()
-    run = t.run("correct", folder / "in.h5ad", out, "--batch", "batch",
-                "--pca", 5, "-q", "--stall-timeout", TIMEOUT, ranks=ranks,
-                env={"BAL_FAULT": f"{point}:{rank}:{way}"})
+    run = t.run(*commands(folder)[command], "-q", "--stall-timeout", TIMEOUT,
+                ranks=ranks, env={"BAL_FAULT": f"{point}:{rank}:{way}"})
     took = time.monotonic() - start
     what = f"{point} on rank {rank} of {ranks}"
     lines = [line for line in run.stderr.split("\n")
@@ -107,6 +117,9 @@ with tempfile.TemporaryDirectory() as name:
     check_hang(where, "row", 0, 2)
     check_hang(where, "correct", 0, 1)
     check_hang(where, "row", 0, 2, "stop")
+    for command, spot in (("evaluate", "read"), ("info", "batches"),
+                          ("simulate", "write")):
+        check_hang(where, spot, 1, 2, command=command)
     for lost in (0, 1):
         check_lost(where, lost, 3)
     check_ended(where)

@@ -19,7 +19,8 @@ void bal_machine_repair(char **argv);
  *  Collective. */
 void bal_machine_agree(bal_comm *c);
 
-/** Says which kernels are in use, at level debug.  Local. */
-void bal_machine_say(void);
+/** Says which kernels are in use, at level debug, and warns where ranks use
+ *  different ones of OpenBLAS.  Collective. */
+void bal_machine_say(bal_comm *c);
 
 #endif

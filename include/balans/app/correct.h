@@ -1,6 +1,6 @@
 /** @file  The phases of `balans correct`, in order. */
-#ifndef BAL_APP_PIPELINE_H
-#define BAL_APP_PIPELINE_H
+#ifndef BAL_APP_CORRECT_H
+#define BAL_APP_CORRECT_H
 
 #include "balans/app/params.h"
 #include "balans/par/comm.h"

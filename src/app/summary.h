@@ -1,0 +1,40 @@
+/** @file  What a run says about itself. */
+#ifndef BAL_APP_SUMMARY_H
+#define BAL_APP_SUMMARY_H
+
+#include <jansson.h>
+
+#include "passes.h"
+
+/** What there is to say something about. */
+typedef struct bal_run {
+    const bal_input *in;
+    const bal_space *space;
+    const bal_points *points;
+    const bal_passed *passed;
+    uint64_t checksum_in, checksum_out; ///< of the profiles
+    bool streamed;
+} bal_run;
+
+/** What determines the result and what came out: parameters, version, input,
+ *  counts; the same for equal runs.  NULL if memory ran out.  Local. */
+json_t *bal_run_provenance(const bal_run *r);
+
+/** What may differ between equal runs: hosts, times, calls, bytes, memory.
+ *  Collective.  Fails with BAL_ENOMEM. */
+bal_verdict bal_run_report(const bal_run *r, json_t **out);
+
+/** The table of phases, at level info.  Local. */
+void bal_run_print_phases(const json_t *report);
+
+/** The memory formula of one rank, in bytes: the program with its libraries,
+ *  its blocks of X or the buffer for them, Z in tiles, the two orders of
+ *  points, `affinities` bytes of A in both orders, and the work space.  Local.
+ *  @param[in] l     its layout
+ *  @param[in] rows  rows of X on it
+ *  @param[in] p     dimensions of Z */
+bal_size bal_run_memory(const bal_params *par, const bal_layout *l,
+                        bal_size rows, bal_size d, bal_size p, bool streamed,
+                        bal_size affinities);
+
+#endif
