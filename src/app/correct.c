@@ -174,9 +174,9 @@ done:
     return st;
 }
 
-static bal_run what_ran(const run *r)
+static bal_outcome what_ran(const run *r)
 {
-    return (bal_run){
+    return (bal_outcome){
         .in = &r->in,
         .space = r->space,
         .points = &r->points,
@@ -186,7 +186,7 @@ static bal_run what_ran(const run *r)
     };
 }
 
-static bal_verdict write_output(run *r, bal_run *ran)
+static bal_verdict write_output(run *r, bal_outcome *ran)
 {
     json_t *uns = NULL, *late = NULL;
     bal_output o = {&r->in, r->space, &r->points, &r->passed, NULL};
@@ -206,7 +206,7 @@ done:
     return st;
 }
 
-static bal_verdict tell(run *r, const bal_run *ran)
+static bal_verdict tell(run *r, const bal_outcome *ran)
 {
     json_t *report = NULL;
     bal_verdict st;
@@ -224,7 +224,7 @@ done:
 
 static bal_verdict correct(run *r)
 {
-    bal_run ran;
+    bal_outcome ran;
     bal_verdict st;
 
     bal_keeper_start(&r->keeper, r->c, r->par);

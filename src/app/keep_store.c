@@ -19,7 +19,7 @@ static const bal_store_kind kind = {
 };
 
 /* What the sampler counts, in the order in which it is kept. */
-enum { COUNTERS = 16 };
+enum { COUNTERS = 17 };
 
 static void collect_counters(const bal_keeper *k, const bal_sample_state *s,
                              int64_t *v)
@@ -29,7 +29,8 @@ static void collect_counters(const bal_keeper *k, const bal_sample_state *s,
         k->pass,      k->blending,  k->passed->passes, (int64_t)s->stage,
         s->block,     s->width,     s->quiet,          s->full,
         r->landmarks, r->extended,  r->rows,           r->overshoot,
-        r->repeats,   r->in_flight, r->curve_count,    r->scale != NULL,
+        r->repeats,   r->in_flight, r->curve_count,    r->filled,
+        r->scale != NULL,
     };
 
     memcpy(v, all, sizeof all);
@@ -55,6 +56,7 @@ static void set_counters(bal_keeper *k, const int64_t *v)
         .repeats = v[12],
         .in_flight = (int)v[13],
         .curve_count = v[14],
+        .filled = v[15],
     };
 }
 

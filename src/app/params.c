@@ -11,9 +11,15 @@ static const char *const scalings[] = {"standard", "none", NULL};
 static const char *const sparsifiers[] = {"elbow", "scale", NULL};
 static const char *const policies[] = {"extend", "keep", NULL};
 static const char *const corrections[] = {"smooth", "residual", NULL};
+static const char *const trusts[] = {"on", "strict", "off", NULL};
+static const char *const streams[] = {"auto", "on", "off", NULL};
 static const char *const estimators[] = {"normal", "nystrom", NULL};
 static const char *const solvers[] = {"auto", "lapack", "scalapack", NULL};
 static const char *const distances[] = {"cosine", "euclidean", NULL};
+
+#define BAL_PATIENCE   20
+#define BAL_TEXT_(x)   #x
+#define BAL_TEXT(x)    BAL_TEXT_(x)
 
 /* Who takes a line. */
 enum {
@@ -73,7 +79,7 @@ const bal_option bal_options[] = {
      .result = true, .operand = "J", .unit = "steps",
      .meaning = "steps in one block of the sampler"},
     {.name = "patience", .commands = NEED, .kind = BAL_OPTION_INT,
-     .at = AT(patience), .preset = "20", .low = 1, .high = INT32_MAX,
+     .at = AT(patience), .preset = BAL_TEXT(BAL_PATIENCE), .low = 1, .high = INT32_MAX,
      .result = true, .operand = "T", .unit = "landmarks",
      .meaning = "landmarks in succession that cover nothing new before "
                 "sampling stops"},
@@ -93,6 +99,13 @@ const bal_option bal_options[] = {
      .result = true, .operand = "HOW",
      .meaning = "points that no landmark covers: draw landmarks among them, "
                 "or keep their values"},
+    {.name = "landmarks", .commands = NEED, .kind = BAL_OPTION_INT,
+     .at = AT(landmarks), .preset = "auto", .low = 1, .high = INT32_MAX,
+     .automatic = true, .result = true, .operand = "M|auto",
+     .unit = "landmarks",
+     .meaning = "how many points are drawn as landmarks, and up to 5 for each "
+                "batch; all points where there are at most 1.5 M; auto: until "
+                "--patience of them cover nothing new"},
     {.name = "max-landmarks", .commands = NEED, .kind = BAL_OPTION_INT,
      .at = AT(max_landmarks), .preset = "0", .low = 0, .high = INT32_MAX,
      .result = true, .operand = "M", .unit = "landmarks",
@@ -111,10 +124,22 @@ const bal_option bal_options[] = {
      .at = AT(rcond), .preset = "0.1", .low = 0, .high = 1, .below = true,
      .result = true, .operand = "R", .unit = "share of the largest eigenvalue",
      .meaning = "nystrom keeps the eigenvalues above it"},
+    {.name = "trust", .commands = NEED, .kind = BAL_OPTION_CHOICE,
+     .at = AT(trust), .preset = "off", .choice = trusts, .result = true,
+     .operand = "HOW",
+     .meaning = "how far a landmark believes what another batch supplies: on; "
+                "strict, for labels that are confounded with batches; off: "
+                "whatever is nearest. Residual and --sparsify scale only"},
+    {.name = "blend", .commands = NEED, .kind = BAL_OPTION_REAL,
+     .at = AT(blend), .preset = "0", .low = 0, .high = 1, .result = true,
+     .operand = "ALPHA",
+     .meaning = "one more pass, which takes this share of the smoothed "
+                "profile; for kinds with hundreds of profiles each"},
     {.name = "passes", .commands = NEED, .kind = BAL_OPTION_INT,
-     .at = AT(passes), .preset = "1", .low = 1, .high = 1000, .result = true,
-     .operand = "T",
-     .meaning = "passes; all but the last apply the residual correction"},
+     .at = AT(passes), .preset = "1", .low = 1, .high = 1000,
+     .automatic = true, .result = true, .operand = "T|auto",
+     .meaning = "passes; all but the last apply the residual correction; auto: "
+                "until little moves, at most 4, and 1 for smooth"},
     {.name = "distance", .commands = EVALUATE, .kind = BAL_OPTION_CHOICE,
      .at = AT(distance), .preset = "cosine", .choice = distances,
      .result = true, .operand = "HOW",
@@ -161,6 +186,11 @@ const bal_option bal_options[] = {
      .at = AT(keep_original), .preset = "false", .result = true,
      .meaning = "store the input matrix in the output, as layers/original or "
                 "obsm/NAME_original"},
+    {.name = "stream", .commands = NEED, .kind = BAL_OPTION_CHOICE,
+     .at = AT(stream), .preset = "auto", .choice = streams,
+     .operand = "auto|on|off",
+     .meaning = "keep the matrix in memory, or read it again from the input "
+                "each time; auto: what does not fit is read again"},
     {.name = "memory-per-rank", .commands = NEED, .kind = BAL_OPTION_SIZE,
      .at = AT(memory_per_rank), .preset = "auto", .low = 1 << 20,
      .high = INFINITY, .automatic = true, .operand = "SIZE", .unit = "bytes",
@@ -241,6 +271,54 @@ static bool is_same(const char *a, const char *b)
     return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
+/* Whether the command line has set an option. */
+static bool is_given(const bal_params *p, const char *name)
+{
+    for (int i = 0; bal_options[i].name != NULL; i++)
+        if (p->given[i] && strcmp(bal_options[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* With a number of landmarks nothing is sampled until all is covered. */
+static bal_status check_landmarks(const bal_params *p)
+{
+    const char *what = NULL;
+
+    if (p->landmarks == 0)
+        return BAL_OK;
+    if (is_given(p, "patience") || p->patience != BAL_PATIENCE)
+        what = "--patience";
+    else if (is_given(p, "uncovered") && p->uncovered == BAL_EXTEND)
+        what = "--uncovered extend";
+    if (what == NULL)
+        return BAL_OK;
+    return BAL_FAIL(BAL_EUSAGE,
+                    "cannot combine '%s' with '--landmarks %lld'; it needs "
+                    "'--landmarks auto'",
+                    what, (long long)p->landmarks);
+}
+
+/* Trust is a matter of the residual form with the k nearest of every batch. */
+static bal_status check_trust(const bal_params *p)
+{
+    bool residual = p->correction == BAL_RESIDUAL || p->passes > 1;
+    bool asked = p->trust == BAL_TRUST_STRICT ||
+                 (p->trust == BAL_TRUST_ON && is_given(p, "trust"));
+    const char *what = !residual ? "--correction smooth"
+                       : p->sparsify != BAL_SCALE ? "--sparsify elbow"
+                       : p->estimator == BAL_NYSTROM && p->passes < 2
+                           ? "--estimator nystrom"
+                           : NULL;
+
+    if (!asked || what == NULL)
+        return BAL_OK;
+    return BAL_FAIL(BAL_EUSAGE,
+                    "cannot combine '--trust %s' with '%s'; it needs "
+                    "'--correction residual' and '--sparsify scale'",
+                    trusts[p->trust], what);
+}
+
 bal_status bal_params_check(const bal_params *p)
 {
     if (p->verbose && p->quiet)
@@ -263,6 +341,12 @@ bal_status bal_params_check(const bal_params *p)
         return BAL_FAIL(BAL_EUSAGE, "cannot combine '--estimator nystrom' with "
                                     "'--correction residual'; it needs "
                                     "'--correction smooth'");
+    if (p->blend > 0 && p->correction != BAL_RESIDUAL)
+        return BAL_FAIL(BAL_EUSAGE, "cannot combine '--blend' with "
+                                    "'--correction smooth'; it needs "
+                                    "'--correction residual'");
+    if (bal_failed(check_landmarks(p)) || bal_failed(check_trust(p)))
+        return BAL_EUSAGE;
     if (p->sample == 1)
         return BAL_FAIL(BAL_EUSAGE, "cannot take '1' for option '--sample': it "
                                     "must be 0 (no limit) or at least 2");

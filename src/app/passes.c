@@ -30,8 +30,7 @@ bal_row_params bal_run_row_params(const bal_params *par)
 
 bool bal_run_trusts(const bal_params *par)
 {
-    bool residual = par->correction == BAL_RESIDUAL ||
-                    (par->passes > 1 && par->estimator == BAL_NORMAL);
+    bool residual = par->correction == BAL_RESIDUAL || par->passes > 1;
 
     return residual && par->sparsify == BAL_SCALE &&
            par->trust != BAL_TRUST_OFF;
@@ -48,6 +47,7 @@ bal_sample_params bal_run_sample_params(const bal_params *par, int64_t pass)
 {
     return (bal_sample_params){
         .block = par->block,
+        .landmarks = par->landmarks,
         .patience = par->patience,
         .uncovered = (bal_uncovered)par->uncovered,
         .max_landmarks = par->max_landmarks,
@@ -129,9 +129,10 @@ done:
 
 static void say_sampled(const bal_sample_report *r, bal_size n)
 {
-    bal_info("%lld landmarks (%lld by extension), %lld affinities, "
-             "%lld of %lld points uncovered",
+    bal_info("%lld landmarks (%lld by extension, %lld for batches that had "
+             "few), %lld affinities, %lld of %lld points uncovered",
              (long long)r->landmarks, (long long)r->extended,
+             (long long)r->filled,
              (long long)r->entries, (long long)r->uncovered, (long long)n);
     bal_debug("%lld rows computed, at most %d blocks in flight; %lld dropped "
               "(overshoot), %lld repeats",
@@ -147,6 +148,7 @@ typedef struct run {
     bal_points *points;
     bal_keeper *keeper;
     bal_passed *out;
+    int64_t expected; /* draws of the pass before */
     bool blending; /* in the pass after the others */
     bal_size memory;
     int threads;
@@ -164,12 +166,15 @@ static bal_verdict sample(run *r, int64_t pass)
     bal_comm_enter(r->c, BAL_PHASE_SAMPLE);
     landmarks_finish(k);
     par.hook = bal_keeper_hook(r->keeper, pass, r->blending);
+    par.expected = r->expected;
     BAL_TRY(bal_sample(r->c, r->points->z, r->points->order, &rows, &par, &a,
                        &k->report));
     if (pass == 1 && k->report.small_batches > 0)
         bal_warn("%lld of %lld batches have fewer than k other points; their "
                  "farthest point sets the scale there",
                  (long long)k->report.small_batches, (long long)l->batches);
+    r->expected = k->report.landmarks - k->report.extended -
+                  k->report.filled + k->report.repeats;
     say_sampled(&k->report, l->n);
     BAL_TRY(arrange(r->c, a, r->memory, r->points, k,
                     &r->out->affinity_bytes));

@@ -31,7 +31,7 @@ static json_t *sum_of(uint64_t sum)
     return json_sprintf("%016llx", (unsigned long long)sum);
 }
 
-static json_t *input_of(const bal_run *r)
+static json_t *input_of(const bal_outcome *r)
 {
     const bal_input *in = r->in;
 
@@ -119,7 +119,7 @@ static json_t *pass_columns_of(const bal_passed *p)
 enum { BETWEEN_MOST = 256 }; /* batches whose mean trust is told */
 
 /* The mean trust of each batch's landmarks in each batch, and their names. */
-static json_t *trust_of(const bal_run *r)
+static json_t *trust_of(const bal_outcome *r)
 {
     const bal_labels *l = r->in->labels;
     json_t *names = json_array(), *rows = json_array();
@@ -138,16 +138,18 @@ static json_t *trust_of(const bal_run *r)
     return NULL;
 }
 
-json_t *bal_run_provenance(const bal_run *r)
+json_t *bal_run_provenance(const bal_outcome *r)
 {
     const bal_sample_report *s = &r->passed->last.report;
     json_t *v = json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:f}",
+        "{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, "
+        "s:f}",
         "version", bal_version(), "commit", bal_commit(), "build",
         bal_report_text(bal_build()), "params",
         bal_options_report(BAL_FOR_CORRECT, r->in->par), "input", input_of(r),
         "n_landmarks", (json_int_t)s->landmarks, "n_extended",
-        (json_int_t)s->extended, "n_uncovered", (json_int_t)s->uncovered,
+        (json_int_t)s->extended, "n_filled", (json_int_t)s->filled,
+        "n_uncovered", (json_int_t)s->uncovered,
         "n_affinities", (json_int_t)s->entries, "checksum",
         sum_of(r->checksum_out), "scaling", scaling_of(r->space), "passes",
         pass_columns_of(r->passed), "unseen", r->passed->unseen);
@@ -172,7 +174,7 @@ enum {
     F_COUNT
 };
 
-static void own_figures(const bal_run *r, int64_t *f)
+static void own_figures(const bal_outcome *r, int64_t *f)
 {
     const bal_comm *c = r->in->comm;
 
@@ -330,7 +332,7 @@ typedef struct gathered {
     int64_t *length; /* [m], entries of the landmarks' rows */
 } gathered;
 
-static bal_verdict gather(const bal_run *r, gathered *g)
+static bal_verdict gather(const bal_outcome *r, gathered *g)
 {
     bal_comm *c = r->in->comm;
     int64_t figure[F_COUNT], own[HOST_WORDS] = {0};
@@ -358,7 +360,7 @@ done:
     return st;
 }
 
-static json_t *report_of(const bal_run *r, const gathered *g)
+static json_t *report_of(const bal_outcome *r, const gathered *g)
 {
     const bal_params *par = r->in->par;
     int ranks = r->in->comm->size;
@@ -377,7 +379,7 @@ static json_t *report_of(const bal_run *r, const gathered *g)
                bal_report_add(v, "nystrom", nystrom_of(&r->passed->nystrom)));
 }
 
-bal_verdict bal_run_report(const bal_run *r, json_t **out)
+bal_verdict bal_run_report(const bal_outcome *r, json_t **out)
 {
     gathered g = {0};
     bal_verdict st;

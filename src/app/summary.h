@@ -7,22 +7,22 @@
 #include "passes.h"
 
 /** What there is to say something about. */
-typedef struct bal_run {
+typedef struct bal_outcome {
     const bal_input *in;
     const bal_space *space;
     const bal_points *points;
     const bal_passed *passed;
     uint64_t checksum_in, checksum_out; ///< of the profiles
     bool streamed;
-} bal_run;
+} bal_outcome;
 
 /** What determines the result and what came out: parameters, version, input,
  *  counts; the same for equal runs.  NULL if memory ran out.  Local. */
-json_t *bal_run_provenance(const bal_run *r);
+json_t *bal_run_provenance(const bal_outcome *r);
 
 /** What may differ between equal runs: hosts, times, calls, bytes, memory.
  *  Collective.  Fails with BAL_ENOMEM. */
-bal_verdict bal_run_report(const bal_run *r, json_t **out);
+bal_verdict bal_run_report(const bal_outcome *r, json_t **out);
 
 /** The table of phases, at level info.  Local. */
 void bal_run_print_phases(const json_t *report);

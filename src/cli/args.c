@@ -132,10 +132,10 @@ done:
     return st;
 }
 
-static bal_status set_option(const walk *w, bool *given, bal_params *p)
+static bal_status set_option(const walk *w, bal_params *p)
 {
     char who[NAME_MOST + 16];
-    bool *again = &given[w->option - bal_options];
+    bool *again = &p->given[w->option - bal_options];
 
     snprintf(who, sizeof who, "option '--%s'", w->option->name);
     bal_status st = bal_option_set(w->option, p, w->value, *again, who);
@@ -161,7 +161,6 @@ static bal_status apply(const bal_command *command, bal_params *p, int argc,
 {
     bal_status st;
     walk w = {.command = command, .argc = argc, .argv = argv};
-    bool given[BAL_OPTIONS_MOST] = {false};
     int operands = 0;
 
     while (w.at < argc) {
@@ -169,7 +168,7 @@ static bal_status apply(const bal_command *command, bal_params *p, int argc,
             continue;
         BAL_TRY(step(&w));
         if (w.option != NULL)
-            BAL_TRY(set_option(&w, given, p));
+            BAL_TRY(set_option(&w, p));
         else
             BAL_TRY(set_operand(command, p, operands++, w.value));
     }

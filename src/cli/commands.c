@@ -4,7 +4,7 @@
 #include "balans/app/evaluate.h"
 #include "balans/app/info.h"
 #include "balans/app/options.h"
-#include "balans/app/pipeline.h"
+#include "balans/app/correct.h"
 #include "balans/app/simulate.h"
 #include "balans/base/fault.h"
 #include "balans/cli/command.h"

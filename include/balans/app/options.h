@@ -64,7 +64,6 @@ typedef struct bal_option {
     const char *meaning; ///< one line, lower case, no full stop
 } bal_option;
 
-enum { BAL_OPTIONS_MOST = 96 }; ///< lines of the table, at most
 
 extern const bal_option bal_options[];
 
