@@ -105,6 +105,7 @@ static bal_size size_of(bal_store_type type)
 {
     static const int8_t size[BAL_STORE_TEXT] = {4, 8, 4, 8, 8, 2, 1};
 
+    BAL_REQUIRE(type < BAL_STORE_TEXT);
     return size[type];
 }
 

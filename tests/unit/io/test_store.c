@@ -175,6 +175,19 @@ START_TEST(failures_on_demand)
 }
 END_TEST
 
+START_TEST(a_name_that_is_taken)
+{
+    bal_store *s = NULL;
+
+    bal_error_clear();
+    all_assert(!bal_failed(store_write(&comm, files_path("taken"), 100)));
+    bal_verdict st =
+        bal_store_create(&comm, files_path("taken"), false, &store_kind, &s);
+    all_assert(st.code == BAL_EIO && s == NULL && error_has("it exists"));
+    all_assert(store_is_right(&comm, files_path("taken"), -1, 100));
+}
+END_TEST
+
 START_TEST(a_disk_without_room)
 {
     bal_store *s = NULL;
@@ -255,6 +268,7 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, pieces_of_unequal_length);
     tcase_add_test(tcase, other_programs_can_look);
     tcase_add_test(tcase, failures_on_demand);
+    tcase_add_test(tcase, a_name_that_is_taken);
     tcase_add_test(tcase, a_disk_without_room);
     tcase_add_test(tcase, a_file_that_cannot_be_closed);
     suite_add_tcase(suite, tcase);
