@@ -3,12 +3,12 @@
 #include <stdio.h>
 
 #include "balans/app/plan.h"
+#include "balans/par/agree.h"
 bal_verdict bal_plan_file(bal_comm *c, const bal_params *p){(void)p;return bal_agree(c,BAL_OK);}
 bal_verdict bal_plan_matrices(bal_comm *c, bal_h5ad *f){(void)f;return bal_agree(c,BAL_OK);}
 #include "balans/base/text.h"
 #include "balans/data/labels.h"
 #include "balans/io/h5ad.h"
-#include "balans/par/agree.h"
 
 static void print_column(const char *name, const bal_labels *l)
 {

@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "balans/base/fault.h"
 #include "balans/base/mem.h"
 #include "balans/io/store.h"
 #include "balans/par/agree.h"
@@ -160,9 +159,9 @@ static bal_verdict write_points(bal_store *s, bal_comm *c,
     BAL_TRY(write_rows(s, c, "coordinates", z));
     BAL_TRY(write_rows(s, c, "profiles", points->x));
     BAL_TRY(bal_store_put(s, "largest coordinates", BAL_STORE_F32,
-                          points->z->p, points->most_z));
+                          points->z->p, 1, points->most_z));
     BAL_TRY(bal_store_put(s, "largest values", BAL_STORE_F32, points->x->d,
-                          points->most_x));
+                          1, points->most_x));
 done:
     bal_blocks_destroy(&z);
     return st;
@@ -181,16 +180,17 @@ static bal_verdict write_sampler(bal_store *s, const bal_keeper *k,
                                          "the checkpoint")));
     for (bal_size i = 0; i < state->a->m; i++)
         landmark[i] = state->a->row[i].landmark;
-    BAL_TRY(bal_store_put(s, "counters", BAL_STORE_I64, COUNTERS, counter));
-    BAL_TRY(bal_store_put(s, "landmarks", BAL_STORE_I64, state->a->m,
+    BAL_TRY(bal_store_put(s, "counters", BAL_STORE_I64, COUNTERS, 1,
+                          counter));
+    BAL_TRY(bal_store_put(s, "landmarks", BAL_STORE_I64, state->a->m, 1,
                           landmark));
     BAL_TRY(bal_store_put(s, "curve of landmarks", BAL_STORE_I64,
-                          r->curve_count, r->curve_landmarks));
-    BAL_TRY(bal_store_put(s, "curve of points", BAL_STORE_I64, r->curve_count,
+                          r->curve_count, 1, r->curve_landmarks));
+    BAL_TRY(bal_store_put(s, "curve of points", BAL_STORE_I64, r->curve_count, 1,
                           r->curve_covered));
     if (r->scale != NULL)
         BAL_TRY(bal_store_put(s, "scales", BAL_STORE_F32,
-                              state->a->m * batches, r->scale));
+                              state->a->m, batches, r->scale));
 done:
     bal_free(&landmark);
     return st;
@@ -203,9 +203,9 @@ static bal_verdict write_passed(bal_store *s, const bal_keeper *k)
     bal_size words = (bal_size)(sizeof *p->pass / 8);
     bal_verdict st;
 
-    BAL_TRY(bal_store_put(s, "passes", BAL_STORE_U64, p->passes * words,
+    BAL_TRY(bal_store_put(s, "passes", BAL_STORE_U64, p->passes, words,
                           p->pass));
-    BAL_TRY(bal_store_put(s, "unseen", BAL_STORE_F64, 1, &p->unseen));
+    BAL_TRY(bal_store_put(s, "unseen", BAL_STORE_F64, 1, 1, &p->unseen));
 done:
     return st;
 }
@@ -216,7 +216,6 @@ bal_verdict bal_keeper_write(bal_keeper *k, const bal_sample_state *state)
     bal_store *s = NULL;
     bal_verdict st;
 
-    BAL_TRY(bal_agree(k->comm, bal_fault("checkpoint")));
     BAL_TRY(bal_store_create(k->comm, k->par->checkpoint, true, &kind, &s));
     BAL_TRY(bal_store_put_texts(s, "run", &identity, 1));
     BAL_TRY(write_sampler(s, k, state));
@@ -311,9 +310,9 @@ static bal_verdict read_sampler(bal_store *s, bal_keeper *k)
                           1, r->curve_covered));
     if (r->scale != NULL)
         BAL_TRY(bal_store_get(s, "scales", BAL_STORE_F32,
-                              r->landmarks * batches, 1, r->scale));
+                              r->landmarks, batches, r->scale));
     BAL_TRY(bal_store_get(s, "passes", BAL_STORE_U64,
-                          k->passed->passes * words, 1, k->passed->pass));
+                          k->passed->passes, words, k->passed->pass));
     BAL_TRY(bal_store_get(s, "unseen", BAL_STORE_F64, 1, 1,
                           &k->passed->unseen));
 done:

@@ -275,7 +275,7 @@ bal_verdict bal_affinity_by_block(bal_comm *c, const bal_csr *rows,
     bal_size most = memory / 64;
 
     *out = NULL;
-    t.block_rows = bal_block_rows(x->n);
+    t.block_rows = bal_rows_of_block(x->n);
     BAL_TRY(bal_agree(c, bal_affinity_create(rows->m, x->count, x->start,
                                 order->labels->code, &t.a)));
     BAL_TRY(prepare(&t));

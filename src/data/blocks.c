@@ -9,7 +9,7 @@ bal_status bal_blocks_create(bal_size n, bal_size d, int rank, int size,
 {
     bal_status st;
     bal_blocks *x = NULL;
-    bal_size rows = bal_block_rows(n);
+    bal_size rows = bal_rows_of_block(n);
     bal_gidx end = bal_slab_first(n, rank + 1, size);
 
     *out = NULL;

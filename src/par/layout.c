@@ -45,7 +45,7 @@ bal_size bal_share_first(bal_size n, int rank, int size)
     return n / size * rank + n % size * rank / size;
 }
 
-bal_size bal_block_rows(bal_size n)
+bal_size bal_rows_of_block(bal_size n)
 {
     bal_size rows = BAL_TILE;
 
@@ -56,7 +56,7 @@ bal_size bal_block_rows(bal_size n)
 
 bal_gidx bal_slab_first(bal_size n, int rank, int size)
 {
-    bal_size rows = bal_block_rows(n);
+    bal_size rows = bal_rows_of_block(n);
     bal_gidx first = rows * bal_share_first((n + rows - 1) / rows, rank, size);
 
     return first < n ? first : n;

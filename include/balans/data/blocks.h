@@ -2,7 +2,7 @@
  * @file
  * The rows of a matrix that a rank holds, cut into blocks: the unit of sums.
  *
- * A matrix in the order of the file is cut into blocks of bal_block_rows(n)
+ * A matrix in the order of the file is cut into blocks of bal_rows_of_block(n)
  * consecutive rows; one in batch order (data/tiles) has its tiles for blocks.
  * Neither depends on the number of ranks, so sums by block do not either.
  *

@@ -61,7 +61,7 @@ bal_size bal_layout_tile(const bal_layout *l, bal_lidx j);
 /** Rows of a block of a file of n rows: from BAL_TILE up to BAL_BLOCK, so that
  *  a small file has blocks for many ranks and a large one few sums.  The last
  *  block may have fewer.  Local. */
-bal_size bal_block_rows(bal_size n);
+bal_size bal_rows_of_block(bal_size n);
 enum {
     BAL_BLOCK = 1024,        ///< most rows in a block
     BAL_BLOCKS_ENOUGH = 256, ///< blocks from which on they grow instead

@@ -189,7 +189,7 @@ START_TEST(cuts_the_file_into_slabs)
 
     for (int s = 0; s < 5; s++)
         for (int size = 1; size <= 1000; size += 37) {
-            bal_size n = sizes[s], rows = bal_block_rows(n);
+            bal_size n = sizes[s], rows = bal_rows_of_block(n);
             bal_size least = n, most = 0;
             for (int r = 0; r < size; r++) {
                 bal_gidx first = bal_slab_first(n, r, size);
