@@ -159,33 +159,34 @@ static bal_size group_of(const bal_consensus *p, bal_size point)
     return p->groups > 1 ? p->a->batch[point] : 0;
 }
 
+/* Features f .. of a strip of one block: `x` is its first row. */
+typedef struct strip {
+    const float *x;
+    bal_size f;
+    int vectors;
+} strip;
+
 /* Adds entries from .. to - 1 of a block, all of landmark l and group g. */
-static void add_entries(const bal_consensus *p, const float *x, bal_size from,
+static void add_entries(const bal_consensus *p, const strip *s, bal_size from,
                         bal_size to, bal_size l, bal_size g)
 {
     const bal_affinity *a = p->a;
-    bal_size d = p->x->d;
     int64_t *hi = (int64_t *)(void *)bal_consensus_row(p, l * p->groups + g);
-    double up_lo = p->scale[0].up_lo;
 
-    for (bal_size f = 0; f < p->wide; f += STRIP) {
-        bal_size left = p->wide - f;
-        int vectors = (int)(left < STRIP ? left : STRIP) / BAL_VECTOR;
-        bal_spmm_sum(x + p->first + f, d, a->row + from, a->value + from,
-                     to - from, vectors, p->up + f, up_lo, hi + f,
-                     hi + p->wide + f);
-    }
+    bal_spmm_sum(s->x + p->first + s->f, p->x->d, a->row + from,
+                 a->value + from, to - from, s->vectors, p->up + s->f,
+                 p->scale[0].up_lo, hi + s->f, hi + p->wide + s->f);
 }
 
-/* The runs of one block that belong to landmarks `from` .. `to` - 1. */
-static void sum_block(const bal_consensus *p, bal_size b, const float *x,
+/* A strip of the runs of one block that belong to landmarks `from` .. `to` -
+ * 1. */
+static void sum_strip(const bal_consensus *p, bal_size b, const strip *s,
                       bal_size from, bal_size to)
 {
     const bal_affinity *a = p->a;
     bal_size first = a->entry_first[b];
 
-    for (bal_size r = bal_affinity_run_from(a, b, from);
-         r < a->run_first[b + 1] && a->run[r].landmark < to; r++) {
+    for (bal_size r = from; r < to; r++) {
         bal_size e = r > a->run_first[b] ? a->run[r - 1].end : 0;
         bal_size end = first + a->run[r].end;
         for (e += first; e < end;) {
@@ -193,8 +194,24 @@ static void sum_block(const bal_consensus *p, bal_size b, const float *x,
             do
                 e++;
             while (e < end && group_of(p, a->start[b] + a->row[e]) == g);
-            add_entries(p, x, at, e, a->run[r].landmark, g);
+            add_entries(p, s, at, e, a->run[r].landmark, g);
         }
+    }
+}
+
+/* Strip by strip, so that the strip of the block's rows stays in a cache while
+ * the landmarks come by. */
+static void sum_block(const bal_consensus *p, bal_size b, const float *x,
+                      bal_size from, bal_size to)
+{
+    bal_size first = bal_affinity_run_from(p->a, b, from);
+    bal_size last = bal_affinity_run_from(p->a, b, to);
+
+    for (bal_size f = 0; f < p->wide; f += STRIP) {
+        bal_size left = p->wide - f;
+        const strip s = {x, f, (int)(left < STRIP ? left : STRIP) /
+                                   BAL_VECTOR};
+        sum_strip(p, b, &s, first, last);
     }
 }
 

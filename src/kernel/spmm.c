@@ -6,7 +6,17 @@ typedef double v8d __attribute__((vector_size(64), aligned(8)));
 typedef float v8f __attribute__((vector_size(32), aligned(4)));
 typedef int64_t v8i __attribute__((vector_size(64), aligned(8)));
 
+enum { SUM_AHEAD = 6 }; /* entries whose rows are fetched ahead */
+
 #define ALWAYS inline __attribute__((always_inline))
+
+/* Products of two floats are exact in double, and so are those with powers of
+ * two: whether they are fused with what follows changes no bit. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define EXACT __attribute__((optimize("fp-contract=fast")))
+#else
+#define EXACT
+#endif
 
 /* Applies `op` to the sums 0 .. nv - 1, nv a constant of the caller. */
 #define EACH_SUM(op)                                                       \
@@ -22,7 +32,7 @@ typedef int64_t v8i __attribute__((vector_size(64), aligned(8)));
     } while (0)
 
 /* Adds a vector of sums to its exact sums: see bal_fixed_add(). */
-static ALWAYS void flush(v8d sum, const double *up_hi, double up_lo,
+EXACT static ALWAYS void flush(v8d sum, const double *up_hi, double up_lo,
                          int64_t *hi, int64_t *lo)
 {
     v8d scaled = sum * *(const v8d *)up_hi;
@@ -33,7 +43,7 @@ static ALWAYS void flush(v8d sum, const double *up_hi, double up_lo,
     *(v8i *)lo += __builtin_convertvector(rest, v8i);
 }
 
-static ALWAYS void sum_vectors(const float *x, bal_size ld,
+EXACT static ALWAYS void sum_vectors(const float *x, bal_size ld,
                                const uint16_t *row, const float *value,
                                bal_size entries, int nv, const double *up_hi,
                                double up_lo, int64_t *hi, int64_t *lo)
@@ -44,6 +54,11 @@ static ALWAYS void sum_vectors(const float *x, bal_size ld,
     for (bal_size e = 0; e < entries; e++) {
         const v8f *at = (const v8f *)(x + (bal_size)row[e] * ld);
         double a = (double)value[e];
+        if (e + SUM_AHEAD < entries) {
+            const float *next = x + (bal_size)row[e + SUM_AHEAD] * ld;
+            for (int i = 0; i < 8 * nv; i += 16)
+                __builtin_prefetch(next + i);
+        }
 #define ADD(i) s##i += a * __builtin_convertvector(at[i], v8d)
         EACH_SUM(ADD);
     }
@@ -51,7 +66,7 @@ static ALWAYS void sum_vectors(const float *x, bal_size ld,
     EACH_SUM(FLUSH);
 }
 
-void bal_spmm_sum(const float *x, bal_size ld, const uint16_t *row,
+EXACT void bal_spmm_sum(const float *x, bal_size ld, const uint16_t *row,
                   const float *value, bal_size entries, int vectors,
                   const double *up_hi, double up_lo, int64_t *hi, int64_t *lo)
 {
