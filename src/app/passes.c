@@ -29,12 +29,16 @@ bal_row_params bal_run_row_params(const bal_params *par)
     };
 }
 
-bool bal_run_trusts(const bal_params *par)
+bool bal_run_compares(const bal_params *par)
 {
     bool residual = par->correction == BAL_RESIDUAL || par->passes > 1;
 
-    return residual && par->sparsify == BAL_SCALE &&
-           par->trust != BAL_TRUST_OFF;
+    return residual && par->sparsify == BAL_SCALE;
+}
+
+bool bal_run_trusts(const bal_params *par)
+{
+    return bal_run_compares(par) && par->trust != BAL_TRUST_OFF;
 }
 
 int64_t bal_run_passes(const bal_params *par)
@@ -54,7 +58,8 @@ bal_sample_params bal_run_sample_params(const bal_params *par, int64_t pass)
         .max_landmarks = par->max_landmarks,
         .seed = par->seed,
         .pass = (uint32_t)pass,
-        .scales = bal_run_trusts(par) || par->passes == 0,
+        .scales = bal_run_trusts(par) || par->passes == 0 ||
+                  (pass == 1 && bal_run_compares(par)),
         .memory = bal_params_memory(par),
     };
 }
@@ -184,6 +189,11 @@ done:
     return st;
 }
 
+static bal_pass_report *report_of(run *r, int64_t pass)
+{
+    return &r->out->pass[pass - 1];
+}
+
 /* ---- Trust ---- */
 
 static void warn_pairs(const run *r, const bal_trust *t)
@@ -210,41 +220,52 @@ static void warn_pairs(const run *r, const bal_trust *t)
              2 * l->n <= 3 * r->par->landmarks || l->n <= 20000 ? way : "");
 }
 
-static bal_verdict tell_trust(run *r, int64_t pass, const bal_trust *t)
+/* The mean trust between batches, as it is in the last pass that had any. */
+static bal_verdict keep_between(run *r, const bal_trust *t)
 {
     const bal_layout *l = r->points->order->layout;
-    bal_landmarks *k = &r->out->last;
     bal_verdict st;
 
     bal_free(&r->out->between);
     BAL_TRY(bal_agree(r->c, bal_alloc(&r->out->between,
                                       l->batches * l->batches,
                                       "the trust between batches")));
-    bal_trust_between(t, l, k->position, r->out->between);
-    if (pass > 1)
-        goto done;
-    r->out->unseen = bal_trust_unseen(t);
-    if (r->out->unseen > warn_unseen)
-        warn_pairs(r, t);
+    bal_trust_between(t, l, r->out->last.position, r->out->between);
 done:
     return st;
 }
 
-/* The parts of the batches, and how far they are believed. */
+static void tell_unseen(run *r, int64_t pass, const bal_trust *t)
+{
+    report_of(r, pass)->unseen = bal_trust_unseen(t);
+    if (pass > 1)
+        return;
+    r->out->unseen = bal_trust_unseen(t);
+    if (r->out->unseen > warn_unseen)
+        warn_pairs(r, t);
+}
+
+/* The parts of the batches, and how far they are believed. What the batches
+ * share is told in any case, by pass 1. */
 static bal_verdict weigh(run *r, int64_t pass, bool residual)
 {
     const bal_layout *l = r->points->order->layout;
     bal_landmarks *k = &r->out->last;
+    bool off = r->par->trust == BAL_TRUST_OFF;
+    bal_trusting form = off ? BAL_TRUST_ON : (bal_trusting)r->par->trust;
     bal_verdict st;
 
     BAL_TRY(bal_parts_create(r->c, k->by_tile, l,
                              residual ? l->batches : 1, &k->parts));
-    if (!residual || !bal_run_trusts(r->par))
+    if (!residual || !bal_run_compares(r->par) || (off && pass > 1))
         goto done;
-    BAL_TRY(bal_trust_create(r->c, (bal_trusting)r->par->trust, k->by_tile, l,
-                             k->parts, k->report.scale, k->position,
-                             &k->trust));
-    BAL_TRY(tell_trust(r, pass, k->trust));
+    BAL_TRY(bal_trust_create(r->c, form, k->by_tile, l, k->parts,
+                             k->report.scale, k->position, &k->trust));
+    tell_unseen(r, pass, k->trust);
+    if (off)
+        bal_trust_destroy(&k->trust);
+    else
+        BAL_TRY(keep_between(r, k->trust));
 done:
     return st;
 }
@@ -330,11 +351,6 @@ static bal_correct_params correct_params(const run *r, const form *f)
         .memory = r->memory,
         .threads = r->threads,
     };
-}
-
-static bal_pass_report *report_of(run *r, int64_t pass)
-{
-    return &r->out->pass[pass - 1];
 }
 
 static bal_verdict move_coordinates(run *r, int64_t pass, const form *f)
@@ -453,8 +469,6 @@ static bal_verdict run_pass(run *r, int64_t pass, const form *f)
     told->landmarks = k->report.landmarks;
     told->entries = k->report.entries;
     told->uncovered = k->report.uncovered;
-    if (k->trust != NULL)
-        told->unseen = bal_trust_unseen(k->trust);
     r->out->passes = pass;
 done:
     return st;

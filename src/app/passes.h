@@ -65,7 +65,9 @@ void bal_passed_finish(bal_passed *p);
 bal_row_params bal_run_row_params(const bal_params *par);
 bal_sample_params bal_run_sample_params(const bal_params *par, int64_t pass);
 
-/** Whether landmarks weigh batches by trust.  Local. */
+/** Whether landmarks can compare batches: residual passes with the k nearest of
+ *  every batch; and whether they weigh them by trust.  Local. */
+bool bal_run_compares(const bal_params *par);
 bool bal_run_trusts(const bal_params *par);
 
 /** Passes at most, blending not counted.  Local. */
