@@ -85,7 +85,7 @@ typedef struct run {
     bal_input in;
     bal_h5ad_out *out;
     char *path, *folder; /* of the output */
-    bal_order *order;
+    bal_order **order; /* [columns] */
     bal_profiles profiles;
     bal_space *space;
     bal_points points;
@@ -110,8 +110,11 @@ static bal_verdict read_profiles(run *r)
     bool stream;
 
     BAL_TRY(bal_agree(r->c, name_folder(r)));
-    BAL_TRY(bal_order_create(r->c, r->in.labels, &r->order));
-    stream = decide_stream(&r->in, r->order->layout);
+    BAL_TRY(bal_agree(r->c, bal_alloc(&r->order, r->in.columns,
+                                      "the orders of points")));
+    for (int i = 0; i < r->in.columns; i++)
+        BAL_TRY(bal_order_create(r->c, r->in.labels[i], &r->order[i]));
+    stream = decide_stream(&r->in, r->order[0]->layout);
     BAL_TRY(bal_profiles_open(&r->in, stream, r->folder,
                               bal_params_memory(r->par) / 4, &r->profiles));
     BAL_TRY(bal_keeper_identify(&r->keeper, &r->in, r->profiles.checksum));
@@ -124,7 +127,8 @@ static bal_verdict take_coordinates(void *arg, bal_size first, bal_size count,
 {
     run *r = arg;
 
-    return bal_route_to_tiles(r->c, r->order, first, count, z, r->points.z);
+    return bal_route_to_tiles(r->c, r->order[0], first, count, z,
+                              r->points.z);
 }
 
 static bal_status make_points(run *r)
@@ -133,9 +137,11 @@ static bal_status make_points(run *r)
     bal_points *p = &r->points;
     bal_status st;
 
-    p->order = r->order;
+    p->orders = r->order;
+    p->columns = r->in.columns;
+    p->order = r->order[0];
     p->x = r->profiles.x;
-    BAL_TRY(bal_tiles_create(r->order->layout, (int)s->p, &p->z));
+    BAL_TRY(bal_tiles_create(p->order->layout, (int)s->p, &p->z));
     BAL_TRY(bal_alloc(&p->most_z, s->p, "the coordinates"));
     BAL_TRY(bal_alloc(&p->most_x, s->d, "the features"));
     for (bal_size f = 0; f < s->d; f++) {
@@ -234,8 +240,8 @@ static bal_verdict correct(run *r)
     BAL_TRY(read_profiles(r));
     BAL_TRY(bal_pause(r->c));
     BAL_TRY(build_space(r));
-    BAL_TRY(bal_passes_run(r->c, r->par, r->space, &r->points, &r->keeper,
-                           &r->passed));
+    BAL_TRY(bal_passes_run(r->c, r->par, r->in.column, r->space, &r->points,
+                           &r->keeper, &r->passed));
     BAL_TRY(bal_pause(r->c));
     ran = what_ran(r);
     BAL_TRY(write_output(r, &ran));
@@ -254,7 +260,9 @@ static void finish(run *r)
     bal_free(&r->points.most_x);
     bal_space_destroy(&r->space);
     bal_profiles_close(&r->profiles);
-    bal_order_destroy(&r->order);
+    for (int i = 0; r->order != NULL && i < r->in.columns; i++)
+        bal_order_destroy(&r->order[i]);
+    bal_free(&r->order);
     bal_free(&r->path);
     bal_h5ad_out_discard(&r->out);
     bal_input_close(&r->in);

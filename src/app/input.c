@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "balans/base/log.h"
+#include "balans/base/mem.h"
 #include "balans/base/text.h"
 #include "balans/par/agree.h"
 
@@ -52,6 +53,73 @@ static bal_status check_place(const bal_input *in)
                     in->par->input);
 }
 
+/* Splits `list`, which it cuts, at commas. */
+static bal_status split(char *list, bal_input *in)
+{
+    int most = 1;
+    bal_status st;
+
+    for (const char *s = list; *s != '\0'; s++)
+        most += *s == ',';
+    BAL_TRY(bal_alloc(&in->column, most, "the batch columns"));
+    BAL_TRY(bal_alloc(&in->labels, most, "the batch columns"));
+    for (char *name = list; in->columns < most; in->columns++) {
+        size_t length = strcspn(name, ",");
+        bool last = name[length] == '\0';
+        name[length] = '\0';
+        if (length == 0)
+            BAL_TRY(BAL_FAIL(BAL_EUSAGE, "cannot take '%s' for option "
+                                         "'--batch': a name between its commas "
+                                         "is empty",
+                             in->par->batch));
+        BAL_TRY(bal_alloc(&in->column[in->columns], (bal_size)length + 1,
+                          "the batch columns"));
+        memcpy(in->column[in->columns], name, length);
+        name += last ? length : length + 1;
+    }
+done:
+    return st;
+}
+
+static bal_status list_columns(bal_input *in, char *const *known,
+                               bal_size count)
+{
+    bool whole = false;
+    char *list = NULL;
+    bal_status st;
+
+    for (bal_size i = 0; i < count; i++)
+        whole = whole || strcmp(known[i], in->par->batch) == 0;
+    BAL_TRY(bal_alloc(&list, (bal_size)strlen(in->par->batch) + 1,
+                      "the batch columns"));
+    strcpy(list, in->par->batch);
+    if (!whole) {
+        st = split(list, in);
+        goto done;
+    }
+    /* A column whose own name has commas. */
+    BAL_TRY(bal_alloc(&in->column, 1, "the batch columns"));
+    BAL_TRY(bal_alloc(&in->labels, 1, "the batch columns"));
+    in->column[in->columns++] = list;
+    list = NULL;
+done:
+    bal_free(&list);
+    return st;
+}
+
+static bal_verdict name_columns(bal_input *in)
+{
+    char **known = NULL;
+    bal_size count = 0;
+    bal_verdict st;
+
+    BAL_TRY(bal_h5ad_columns(in->file, &known, &count));
+    BAL_TRY(bal_agree(in->comm, list_columns(in, known, count)));
+done:
+    bal_h5ad_names_free(&known, count);
+    return st;
+}
+
 bal_verdict bal_input_open(bal_comm *c, const bal_params *par, bal_input *out)
 {
     bal_verdict st;
@@ -62,14 +130,23 @@ bal_verdict bal_input_open(bal_comm *c, const bal_params *par, bal_input *out)
     BAL_TRY(bal_agree(c, check_place(out)));
     if (par->keep_original)
         BAL_TRY(check_original(out));
-    BAL_TRY(bal_h5ad_labels(out->file, par->batch, "batch", &out->labels));
+    BAL_TRY(name_columns(out));
+    for (int i = 0; i < out->columns; i++)
+        BAL_TRY(bal_h5ad_labels(out->file, out->column[i], "batch",
+                                &out->labels[i]));
 done:
     return st;
 }
 
 void bal_input_close(bal_input *in)
 {
-    bal_labels_destroy(&in->labels);
+    for (int i = 0; i < in->columns; i++) {
+        bal_labels_destroy(&in->labels[i]);
+        bal_free(&in->column[i]);
+    }
+    bal_free(&in->labels);
+    bal_free(&in->column);
+    in->columns = 0;
     bal_h5ad_close(&in->file);
 }
 
@@ -82,9 +159,10 @@ void bal_input_say(const bal_input *in)
              in->par->input, in->info.name, (long long)in->info.n,
              (long long)in->info.d,
              bal_bytes(size, sizeof size, 4 * in->info.n * in->info.d),
-             (long long)in->labels->count);
-    if (in->labels->count == 1)
-        bal_warn("batch column '%s' has one value only: there is nothing to "
-                 "align",
-                 in->par->batch);
+             (long long)in->labels[0]->count);
+    for (int i = 0; i < in->columns; i++)
+        if (in->labels[i]->count == 1)
+            bal_warn("batch column '%s' has one value only: there is nothing "
+                     "to align",
+                     in->column[i]);
 }

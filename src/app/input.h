@@ -14,10 +14,13 @@ typedef struct bal_input {
     const bal_params *par;
     bal_h5ad *file;
     bal_matrix_info info; ///< of the matrix that is corrected
-    bal_labels *labels;   ///< batches
+    int columns;          ///< of obs that name batches, coarse to fine
+    char **column;        ///< [columns] their names
+    bal_labels **labels;  ///< [columns] their batches
 } bal_input;
 
-/** Opens the file, describes the matrix and reads the batches.  Collective.
+/** Opens the file, describes the matrix and reads the batches: of the column
+ *  par->batch, or of the columns that it lists, with commas between.  Collective.
  *  Fails as opening does, and where the output could not be made of it. */
 bal_verdict bal_input_open(bal_comm *c, const bal_params *par, bal_input *out);
 

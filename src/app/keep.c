@@ -62,7 +62,9 @@ bal_verdict bal_keeper_identify(bal_keeper *k, const bal_input *in,
                                       "the checkpoint"));
     if (bal_failed(st))
         return st;
-    uint64_t batches = bal_checksum_batches(k->comm, in->labels);
+    uint64_t batches = 0;
+    for (int i = 0; i < in->columns; i++)
+        batches = batches * 31 + bal_checksum_batches(k->comm, in->labels[i]);
     bal_processors cpu = bal_processors_of(k->comm, bal_blas_core());
     text = k->identity;
     at = (size_t)snprintf(text, BAL_IDENTITY_MOST, "version %s\n",

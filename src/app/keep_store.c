@@ -18,7 +18,7 @@ static const bal_store_kind kind = {
 };
 
 /* What the sampler counts, in the order in which it is kept. */
-enum { COUNTERS = 17 };
+enum { COUNTERS = 18 };
 
 static void collect_counters(const bal_keeper *k, const bal_sample_state *s,
                              int64_t *v)
@@ -29,7 +29,7 @@ static void collect_counters(const bal_keeper *k, const bal_sample_state *s,
         s->block,     s->width,     s->quiet,          s->full,
         r->landmarks, r->extended,  r->rows,           r->overshoot,
         r->repeats,   r->in_flight, r->curve_count,    r->filled,
-        r->scale != NULL,
+        k->points->column, r->scale != NULL,
     };
 
     memcpy(v, all, sizeof all);
@@ -295,13 +295,15 @@ done:
 static bal_verdict read_sampler(bal_store *s, bal_keeper *k)
 {
     bal_sample_report *r = &k->from.report;
-    bal_size batches = k->points->order->layout->batches, words;
+    bal_size batches, words;
     int64_t counter[COUNTERS];
     bal_verdict st;
 
     words = (bal_size)(sizeof *k->passed->pass / 8);
     BAL_TRY(bal_store_get(s, "counters", BAL_STORE_I64, COUNTERS, 1, counter));
     set_counters(k, counter);
+    BAL_TRY(bal_points_turn(k->comm, k->points, (int)counter[16]));
+    batches = k->points->order->layout->batches;
     BAL_TRY(bal_agree(k->comm,
                       make_reports(k, r->landmarks, counter[COUNTERS - 1])));
     BAL_TRY(bal_store_get(s, "curve of landmarks", BAL_STORE_I64,

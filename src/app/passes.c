@@ -64,6 +64,45 @@ bal_sample_params bal_run_sample_params(const bal_params *par, int64_t pass)
     };
 }
 
+/* ---- From one batch order to another ---- */
+
+bal_verdict bal_points_turn(bal_comm *c, bal_points *p, int column)
+{
+    enum { PIECE = 16 << 20 };
+    bal_size step = PIECE / (4 * p->z->p) > 0 ? PIECE / (4 * p->z->p) : 1;
+    bal_size m = p->x->m;
+    int64_t pieces = (m + step - 1) / step;
+    bal_tiles *z = NULL;
+    float *rows = NULL;
+    bal_status mine;
+    bal_verdict st = {BAL_OK};
+
+    if (column == p->column)
+        goto done;
+    mine = bal_tiles_create(p->orders[column]->layout, p->z->p, &z);
+    if (!bal_failed(mine))
+        mine = bal_take(&rows, (m < step ? m : step) * p->z->p,
+                        "a piece of the coordinates");
+    BAL_TRY(bal_agree(c, mine));
+    bal_comm_max_i64(c, &pieces, 1);
+    for (int64_t i = 0; i < pieces; i++) {
+        bal_size from = i * step < m ? i * step : m;
+        bal_size count = m - from < step ? m - from : step;
+        BAL_TRY(bal_route_to_file(c, p->order, from, count, p->z, rows));
+        BAL_TRY(bal_route_to_tiles(c, p->orders[column], from, count, rows,
+                                   z));
+    }
+    bal_tiles_destroy(&p->z);
+    p->z = z;
+    z = NULL;
+    p->column = column;
+    p->order = p->orders[column];
+done:
+    bal_tiles_destroy(&z);
+    bal_free(&rows);
+    return st;
+}
+
 /* ---- The landmarks ---- */
 
 static void landmarks_finish(bal_landmarks *k)
@@ -150,6 +189,7 @@ static void say_sampled(const bal_sample_report *r, bal_size n)
 typedef struct run {
     bal_comm *c;
     const bal_params *par;
+    char *const *column;
     const bal_space *space;
     bal_points *points;
     bal_keeper *keeper;
@@ -463,7 +503,8 @@ static bal_verdict run_pass(run *r, int64_t pass, const form *f)
     const bal_landmarks *k = &r->out->last;
     bal_verdict st;
 
-    *told = (bal_pass_report){.move = -1, .scale = -1, .unseen = -1};
+    *told = (bal_pass_report){.column = r->points->column, .move = -1,
+                              .scale = -1, .unseen = -1};
     BAL_TRY(sample(r, pass));
     BAL_TRY(move(r, pass, f));
     told->landmarks = k->report.landmarks;
@@ -484,10 +525,9 @@ static bool is_still(const run *r, int64_t pass)
            told->move <= still * told->scale;
 }
 
-static form form_of(const run *r, int64_t pass, int64_t passes)
+/* The chosen correction is that of the very last pass. */
+static form form_of(const run *r, bool last)
 {
-    bool last = pass == passes;
-
     return (form){
         .correction = last ? (bal_correction)r->par->correction : BAL_RESIDUAL,
         .nystrom = last && r->par->estimator == BAL_NYSTROM,
@@ -496,35 +536,80 @@ static form form_of(const run *r, int64_t pass, int64_t passes)
     };
 }
 
-bal_verdict bal_passes_run(bal_comm *c, const bal_params *par,
-                           const bal_space *space, bal_points *points,
-                           bal_keeper *keeper, bal_passed *out)
+static void say_pass(const run *r, int64_t pass, int64_t passes)
 {
-    run r = {.c = c, .par = par, .space = space, .points = points,
-             .keeper = keeper, .out = out,
+    int64_t all = passes + r->points->columns - 1;
+
+    if (r->points->columns > 1)
+        bal_info("pass %lld of %s%lld, on the batches of '%s'",
+                 (long long)pass, r->par->passes == 0 ? "at most " : "",
+                 (long long)all, r->column[r->points->column]);
+    else if (passes > 1)
+        bal_info("pass %lld of %s%lld", (long long)pass,
+                 r->par->passes == 0 ? "at most " : "", (long long)all);
+}
+
+/* The passes on the first column from *pass on, as many as it takes. */
+static bal_verdict run_first(run *r, int64_t *pass, int64_t passes)
+{
+    bool alone = r->points->columns == 1, enough = false;
+    bal_verdict st = {BAL_OK};
+
+    for (; *pass <= passes && !enough; ++*pass) {
+        form f = form_of(r, alone && *pass == passes);
+        say_pass(r, *pass, passes);
+        BAL_TRY(run_pass(r, *pass, &f));
+        enough = is_still(r, *pass);
+    }
+done:
+    return st;
+}
+
+/* One pass on each further column. */
+static bal_verdict run_further(run *r, int64_t *pass, int64_t passes)
+{
+    int columns = r->points->columns;
+    bal_verdict st = {BAL_OK};
+
+    /* A checkpoint may have been made in the pass of such a column. */
+    for (int i = r->points->column > 0 ? r->points->column : 1; i < columns;
+         i++, ++*pass) {
+        form f = form_of(r, i == columns - 1);
+        BAL_TRY(bal_points_turn(r->c, r->points, i));
+        r->expected = 0;
+        say_pass(r, *pass, passes);
+        BAL_TRY(run_pass(r, *pass, &f));
+    }
+done:
+    return st;
+}
+
+bal_verdict bal_passes_run(bal_comm *c, const bal_params *par,
+                           char *const *column, const bal_space *space,
+                           bal_points *points, bal_keeper *keeper,
+                           bal_passed *out)
+{
+    run r = {.c = c, .par = par, .column = column, .space = space,
+             .points = points, .keeper = keeper, .out = out,
              .memory = bal_params_memory(par),
              .threads = bal_params_threads(par)};
-    int64_t passes = bal_run_passes(par), first = 1, pass;
-    bool still_now = false;
+    const form blend = {.correction = BAL_SMOOTH, .last = true,
+                        .blend = par->blend};
+    int64_t passes = bal_run_passes(par), pass = 1;
     bal_verdict st;
 
     out->unseen = -1;
-    BAL_TRY(bal_agree(c, bal_alloc(&out->pass, passes + 1, "the passes")));
-    BAL_TRY(bal_keeper_restore(keeper, points, &first, &r.blending, out));
-    for (pass = first; pass <= passes && !still_now && !r.blending; pass++) {
-        form f = form_of(&r, pass, passes);
-        if (passes > 1)
-            bal_info("pass %lld of %s%lld", (long long)pass,
-                     par->passes == 0 ? "at most " : "", (long long)passes);
-        BAL_TRY(run_pass(&r, pass, &f));
-        still_now = is_still(&r, pass);
-    }
+    BAL_TRY(bal_agree(c, bal_alloc(&out->pass, passes + points->columns,
+                                   "the passes")));
+    BAL_TRY(bal_keeper_restore(keeper, points, &pass, &r.blending, out));
+    if (!r.blending && points->column == 0)
+        BAL_TRY(run_first(&r, &pass, passes));
+    if (!r.blending)
+        BAL_TRY(run_further(&r, &pass, passes));
     if (par->blend > 0) {
-        const form f = {.correction = BAL_SMOOTH, .last = true,
-                        .blend = par->blend};
         r.blending = true;
         bal_info("pass %lld: blending", (long long)pass);
-        BAL_TRY(run_pass(&r, pass, &f));
+        BAL_TRY(run_pass(&r, pass, &blend));
     }
 done:
     return st;

@@ -19,7 +19,10 @@ struct bal_keeper;
 
 /** What passes move: the points in both orders. */
 typedef struct bal_points {
-    const bal_order *order; ///< the batch order of the running pass
+    bal_order **orders;     ///< [columns] batch order of each column; borrowed
+    int columns;
+    int column;             ///< that of the running pass
+    const bal_order *order; ///< its order
     bal_tiles *z;           ///< coordinates, by tile
     bal_blocks *x;          ///< profiles, by block of the file
     float *most_z, *most_x; ///< [p], [d] largest magnitudes
@@ -40,6 +43,7 @@ typedef struct bal_landmarks {
 
 /** What is told of a pass; the same on every rank. */
 typedef struct bal_pass_report {
+    int64_t column; ///< of the batches
     int64_t landmarks, entries, uncovered;
     double move;   ///< median length of a point's move in Z; -1: not measured
     double scale;  ///< median distance scale of the landmarks; -1 likewise
@@ -60,6 +64,10 @@ typedef struct bal_passed {
 /** Local; one that was zeroed is fine. */
 void bal_passed_finish(bal_passed *p);
 
+/** Brings the coordinates into the batch order of another column.  Collective.
+ *  Fails with BAL_ENOMEM, BAL_ERANGE. */
+bal_verdict bal_points_turn(bal_comm *c, bal_points *p, int column);
+
 /** Parameters of the parts, as a run sets them; the sampler's without a hook.
  *  Local. */
 bal_row_params bal_run_row_params(const bal_params *par);
@@ -70,20 +78,22 @@ bal_sample_params bal_run_sample_params(const bal_params *par, int64_t pass);
 bool bal_run_compares(const bal_params *par);
 bool bal_run_trusts(const bal_params *par);
 
-/** Passes at most, blending not counted.  Local. */
+/** Passes at most on the first column, blending not counted.  Local. */
 int64_t bal_run_passes(const bal_params *par);
 
 /**
  * Runs all passes, from the one that `keeper` says.
  *
  * Collective.
+ * @param[in]     column  names of the batch columns
  * @param[in]     space   gave points->z
  * @param[in,out] points  moved
  * @param[in]     keeper  stops, saves and restores; never NULL
  * @param[out]    out     ended by bal_passed_finish(), also after a failure
  */
 bal_verdict bal_passes_run(bal_comm *c, const bal_params *par,
-                           const bal_space *space, bal_points *points,
-                           struct bal_keeper *keeper, bal_passed *out);
+                           char *const *column, const bal_space *space,
+                           bal_points *points, struct bal_keeper *keeper,
+                           bal_passed *out);
 
 #endif

@@ -40,7 +40,7 @@ static json_t *input_of(const bal_outcome *r)
                      (json_int_t)bal_h5ad_file_bytes(in->file), "profiles",
                      (json_int_t)in->info.n, "features",
                      (json_int_t)in->info.d, "batches",
-                     (json_int_t)in->labels->count, "checksum",
+                     (json_int_t)in->labels[0]->count, "checksum",
                      sum_of(r->checksum_in));
 }
 
@@ -76,7 +76,8 @@ static json_t *passes_of(const bal_passed *p)
     for (int64_t i = 0; list != NULL && i < p->passes; i++) {
         const bal_pass_report *t = &p->pass[i];
         if (json_array_append_new(
-                list, json_pack("{s:I, s:I, s:I, s:o, s:o, s:o}", "landmarks",
+                list, json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
+                                "column", (json_int_t)t->column, "landmarks",
                                 (json_int_t)t->landmarks, "affinities",
                                 (json_int_t)t->entries, "uncovered",
                                 (json_int_t)t->uncovered, "median_move",
@@ -94,8 +95,9 @@ static json_t *passes_of(const bal_passed *p)
  * by column there as well as here. */
 static json_t *pass_columns_of(const bal_passed *p)
 {
-    static const char *const key[] = {"landmarks",   "affinities", "uncovered",
-                                      "median_move", "scale",      "unseen"};
+    static const char *const key[] = {"column",    "landmarks",   "affinities",
+                                      "uncovered", "median_move", "scale",
+                                      "unseen"};
     json_t *list = passes_of(p), *r = json_object(), *row;
     bool all = list != NULL && r != NULL;
     size_t i;
@@ -121,7 +123,7 @@ enum { BETWEEN_MOST = 256 }; /* batches whose mean trust is told */
 /* The mean trust of each batch's landmarks in each batch, and their names. */
 static json_t *trust_of(const bal_outcome *r)
 {
-    const bal_labels *l = r->in->labels;
+    const bal_labels *l = r->points->order->labels;
     json_t *names = json_array(), *rows = json_array();
     bool all = names != NULL && rows != NULL;
 
@@ -158,7 +160,7 @@ json_t *bal_run_provenance(const bal_outcome *r)
         v, !r->space->pca || bal_report_add(v, "pca", components_of(r->space)));
     return bal_report_whole(
         v, r->passed->between == NULL ||
-               r->in->labels->count > BETWEEN_MOST ||
+               r->points->order->labels->count > BETWEEN_MOST ||
                bal_report_add(v, "trust", trust_of(r)));
 }
 
