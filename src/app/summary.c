@@ -63,10 +63,10 @@ static json_t *components_of(const bal_space *s)
                      bal_report_reals(ratio, count));
 }
 
-/* A number that was not measured is null. */
+/* A number that was not measured, or has no limit, is null. */
 static json_t *measured(double v)
 {
-    return v >= 0 ? json_real(v) : json_null();
+    return v >= 0 ? bal_report_real(v) : json_null();
 }
 
 static json_t *passes_of(const bal_passed *p)

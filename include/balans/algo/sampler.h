@@ -105,7 +105,8 @@ typedef struct bal_sample_hook {
     bal_wish (*wish)(void *arg); ///< local
     /** Collective: keeps the state.  With `stop` it fails in any case. */
     bal_verdict (*save)(void *arg, const bal_sample_state *state, bool stop);
-    /** Where to go on, NULL = at the start; its arrays are taken over. */
+    /** Where to go on, NULL = at the start; its arrays are taken over, those of
+     *  the curve with room for 2 curve_count + 1. */
     bal_sample_state *from;
 } bal_sample_hook;
 

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "balans/base/mem.h"
-#include "balans/io/checkpoint.h"
 #include "balans/par/agree.h"
 #include "mpi_check.h"
 #include "points.h"
@@ -205,7 +204,7 @@ static int run(const ref_params *par, uint32_t pass, int w, int threads,
     bal_csr *a = NULL;
 
     sample.scales = w == 3;
-    bal_verdict v = bal_sample(&c, p->z, p->route, &rows, &sample, &a, &report);
+    bal_verdict v = bal_sample(&c, p->z, p->order, &rows, &sample, &a, &report);
     int wrong = bal_failed(v);
 
     all_assert_msg(!bal_failed(v), "%s", bal_error_get()->text);
@@ -290,13 +289,12 @@ START_TEST(draws_afresh_with_every_seed_and_pass)
 }
 END_TEST
 
-/* A run that is stopped: its state goes through a file. */
+/* A run that is stopped: a copy of its state goes on. */
 typedef struct stop {
     bal_sample_hook hook;
     int64_t asked, last; /* times asked, and that at which it stops */
+    bal_sample_state state;
 } stop;
-
-static const char stop_file[] = "test_sampler_stop.h5";
 
 static bal_wish stop_wish(void *arg)
 {
@@ -305,18 +303,70 @@ static bal_wish stop_wish(void *arg)
     return ++s->asked >= s->last ? BAL_STOP : BAL_GO_ON;
 }
 
-static bal_verdict stop_save(void *arg, const bal_sample_state *state, bool now)
+/* With the room that the sampler wants for what it adds to a curve. */
+static bal_status copy_array(void *to, const void *from, bal_size count,
+                             size_t size)
 {
-    bal_checkpoint k = {.identity = "a test\n", .pass = 1, .sampler = *state};
-    bal_verdict st = bal_checkpoint_write(&c, stop_file, &k);
+    void **copy = to;
+    bal_status st = bal_mem_alloc(copy, 2 * count + 1, size, "a test");
 
-    (void)arg;
-    if (bal_failed(st))
-        return st;
-    return bal_agree(&c, now ? BAL_FAIL(BAL_ESTOPPED, "stopped") : BAL_OK);
+    if (!bal_failed(st) && count > 0)
+        memcpy(*copy, from, (size_t)count * size);
+    return st;
 }
 
-/* Runs until the `last`-th question, and on from the file to the end.  @return
+static bal_status copy_row(const bal_csr_row *row, bal_csr *to)
+{
+    bal_csr_row copy = {.landmark = row->landmark};
+    size_t bytes = (size_t)row->count * 4;
+    bal_status st = bal_csr_row_create(&copy, row->count);
+
+    if (!bal_failed(st) && row->count > 0) {
+        memcpy(copy.index, row->index, bytes);
+        memcpy(copy.value, row->value, bytes);
+    }
+    if (!bal_failed(st))
+        st = bal_csr_push(to, &copy);
+    bal_csr_row_finish(&copy);
+    return st;
+}
+
+static bal_status copy_state(const bal_sample_state *from, bal_sample_state *to)
+{
+    bal_size curve = from->report.curve_count;
+    bal_size scales = from->report.scale == NULL
+                          ? 0
+                          : from->a->m * from->a->layout->batches;
+    bal_status st;
+
+    *to = *from;
+    to->a = NULL;
+    to->report.curve_landmarks = to->report.curve_covered = NULL;
+    to->report.scale = NULL;
+    BAL_TRY(bal_csr_create(from->a->layout, &to->a));
+    for (bal_size i = 0; i < from->a->m; i++)
+        BAL_TRY(copy_row(&from->a->row[i], to->a));
+    BAL_TRY(copy_array(&to->report.curve_landmarks,
+                       from->report.curve_landmarks, curve, sizeof(int64_t)));
+    BAL_TRY(copy_array(&to->report.curve_covered, from->report.curve_covered,
+                       curve, sizeof(int64_t)));
+    BAL_TRY(copy_array(&to->report.scale, from->report.scale, scales,
+                       sizeof(float)));
+done:
+    return st;
+}
+
+static bal_verdict stop_save(void *arg, const bal_sample_state *state, bool now)
+{
+    stop *s = arg;
+    bal_status mine = copy_state(state, &s->state);
+
+    if (!bal_failed(mine) && now)
+        mine = BAL_FAIL(BAL_ESTOPPED, "stopped");
+    return bal_agree(&c, mine);
+}
+
+/* Runs until the `last`-th question, and on from there to the end.  @return
  * what is wrong, -1 if it was not stopped */
 static int run_in_two(const ref_params *par, int64_t last,
                       const ref_sample *want)
@@ -325,24 +375,19 @@ static int run_in_two(const ref_params *par, int64_t last,
     bal_sample_params sample = library_params(par, 1, 4);
     bal_sample_report report = {0};
     bal_csr *a = NULL;
-    stop s = {{&s, stop_wish, stop_save, NULL}, 0, last};
-    bal_checkpoint k = {.identity = "a test\n"};
+    stop s = {.hook = {&s, stop_wish, stop_save, NULL}, .last = last};
 
     sample.hook = &s.hook;
     sample.scales = true;
-    bal_verdict v = bal_sample(&c, p->z, p->route, &rows, &sample, &a, &report);
+    bal_verdict v = bal_sample(&c, p->z, p->order, &rows, &sample, &a, &report);
     bal_csr_destroy(&a);
     bal_sample_report_finish(&report);
-    if (v.code != BAL_ESTOPPED) {
-        bal_checkpoint_remove(&c, stop_file);
+    if (v.code != BAL_ESTOPPED)
         return bal_failed(v) ? 1000 : -1;
-    }
     bal_error_clear();
     s.last = INT64_MAX;
-    s.hook.from = &k.sampler;
-    v = bal_checkpoint_read(&c, stop_file, p->layout, &k);
-    all_assert_msg(!bal_failed(v), "%s", bal_error_get()->text);
-    v = bal_sample(&c, p->z, p->route, &rows, &sample, &a, &report);
+    s.hook.from = &s.state;
+    v = bal_sample(&c, p->z, p->order, &rows, &sample, &a, &report);
     all_assert_msg(!bal_failed(v), "%s", bal_error_get()->text);
     int wrong = a->m != want->m;
     for (bal_size l = 0; l < a->m && l < want->m; l++)
@@ -351,8 +396,7 @@ static int run_in_two(const ref_params *par, int64_t last,
     wrong += 1000000 * compare_scales(report.scale, want, par);
     bal_csr_destroy(&a);
     bal_sample_report_finish(&report);
-    bal_sample_state_finish(&k.sampler);
-    bal_checkpoint_remove(&c, stop_file);
+    bal_sample_state_finish(&s.state);
     return wrong;
 }
 
@@ -387,7 +431,7 @@ START_TEST(works_with_what_memory_there_is)
     sample.memory = bal_sample_memory(p->layout, p->z->p, &rows, &sample, 2);
     if (p->layout->m == 0)
         sample.memory = INT64_C(1) << 30;
-    bal_verdict v = bal_sample(&c, p->z, p->route, &rows, &sample, &a, &report);
+    bal_verdict v = bal_sample(&c, p->z, p->order, &rows, &sample, &a, &report);
     int wrong = bal_failed(v) || a->m != want->m || report.in_flight > 2;
     for (bal_size l = 0; !wrong && l < a->m; l++)
         wrong += compare_row(&a->row[l], want, l) != 0;
@@ -397,7 +441,7 @@ START_TEST(works_with_what_memory_there_is)
     all_assert(wrong == 0);
 
     sample.memory = 1;
-    v = bal_sample(&c, p->z, p->route, &rows, &sample, &a, &report);
+    v = bal_sample(&c, p->z, p->order, &rows, &sample, &a, &report);
     bal_csr_destroy(&a);
     bal_sample_report_finish(&report);
     all_assert(v.code == BAL_EUSAGE);
@@ -428,7 +472,7 @@ START_TEST(holds_no_more_rows_than_fit_on_every_rank)
     sample.memory =
         bal_sample_memory(q->layout, q->z->p, &rows, &sample, 64) / 3 * 4 + 4;
     bal_comm_max_i64(&c, &sample.memory, 1);
-    bal_verdict v = bal_sample(&c, q->z, q->route, &rows, &sample, &a, &report);
+    bal_verdict v = bal_sample(&c, q->z, q->order, &rows, &sample, &a, &report);
     for (bal_size i = 0; !bal_failed(v) && i < a->m; i++)
         here += 8 * (a->row[i].count + BAL_LANES);
     bal_size each = here / (report.landmarks > 0 ? report.landmarks : 1);
@@ -455,7 +499,7 @@ START_TEST(counts_batches_below_k)
     bal_csr *a = NULL;
 
     prepare(&shapes[0], 8); /* 70 40 6 1 90 with k = 10 */
-    bal_verdict v = bal_sample(&c, p->z, p->route, &rows, &sample, &a, &report);
+    bal_verdict v = bal_sample(&c, p->z, p->order, &rows, &sample, &a, &report);
     bal_csr_destroy(&a);
     bal_size small = report.small_batches;
     bal_sample_report_finish(&report);
