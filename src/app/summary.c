@@ -170,6 +170,7 @@ static void record_sampling(const bal_sample_report *s, bal_record *r)
 {
     bal_record_int(r, "rows", s->rows);
     bal_record_int(r, "overshoot", s->overshoot);
+    bal_record_int(r, "filled", s->filled);
     bal_record_int(r, "repeats", s->repeats);
     bal_record_int(r, "in_flight", s->in_flight);
     bal_record_ints(r, "curve_landmarks", s->curve_landmarks, s->curve_count);

@@ -133,6 +133,8 @@ static bal_status set_option(const walk *w, void *object)
     char who[NAME_MOST + 16];
 
     snprintf(who, sizeof who, "option '--%s'", w->option->name);
+    if (w->option->given > 0)
+        *(bool *)((char *)object + w->option->given) = true;
     return bal_option_set(w->option, object, w->value, who);
 }
 

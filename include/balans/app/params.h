@@ -29,6 +29,7 @@ typedef struct bal_params {
     double clip;
     int64_t pca;
     bal_neighbors neighbors;
+    int64_t landmarks; ///< 0 = auto: until nothing new is covered
     int64_t block;
     int64_t patience;
     int sparsify; ///< bal_sparsify
@@ -53,6 +54,7 @@ typedef struct bal_params {
     bool dry_run;
     bool force;
     bool verbose, quiet;
+    bool patience_given, uncovered_given; ///< on the command line
     char *input, *output; ///< positional
     char *config;         ///< NULL = none; was read already
 } bal_params;
