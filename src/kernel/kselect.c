@@ -267,13 +267,6 @@ bal_size bal_kselect_finish(bal_kselect *s)
     return s->len;
 }
 
-int bal_kselect_scan(bal_kselect *s, const float *d2, int count, float reach,
-                     float *value, uint64_t *mask)
-{
-    bal_kselect_offer(s, d2, count);
-    return bal_candidates(d2, count, s->bound * reach, value, mask);
-}
-
 /* Packs the elements <= limit of the next WORD, of `left`.  @return which they
  * are */
 static inline uint64_t pack_word(const float *d2, int left, vf limit,
@@ -307,8 +300,37 @@ int bal_candidates(const float *d2, int count, float limit, float *value,
 
     for (int g = 0; g < BAL_MASK_WORDS; g++)
         mask[g] = pack_word(d2 + g * WORD, count - g * WORD, most, value, &n);
-    for (int i = n / BAL_LANES * BAL_LANES; i < n; i += BAL_LANES)
-        for (int j = 0; j < BAL_LANES; j += VL)
-            v_fill(value + i + j, n - i - j);
+    v_fill_up(value, n);
     return n;
+}
+
+/* The lowest `count` bits of a word. */
+static uint64_t ones(int count)
+{
+    return count >= WORD ? UINT64_MAX
+           : count > 0   ? (UINT64_C(1) << count) - 1
+                         : 0;
+}
+
+/* Where most are within the limit, packing them is not worth its time. */
+int bal_kselect_scan(bal_kselect *s, const float *d2, int count, float reach,
+                     float *value, uint64_t *mask)
+{
+    bal_kselect_offer(s, d2, count);
+    float limit = s->bound * reach;
+    vf most = v_set(limit < FLT_MAX ? limit : FLT_MAX);
+    int within = 0;
+
+    for (int j = 0; j < count; j += VL)
+        within += __builtin_popcount(v_le(v_load(d2 + j), most));
+    if (within == 0)
+        return 0;
+    if (within <= count / 2)
+        return bal_candidates(d2, count, limit, value, mask);
+    for (int j = 0; j < count; j += VL)
+        v_store(value + j, v_load(d2 + j));
+    v_fill_up(value, count);
+    for (int g = 0; g < BAL_MASK_WORDS; g++)
+        mask[g] = ones(count - g * WORD);
+    return count;
 }

@@ -18,7 +18,7 @@
 #define bal_affinity        BAL_JOIN(bal_affinity, BAL_VARIANT)
 #define bal_affinity_bin    BAL_JOIN(bal_affinity_bin, BAL_VARIANT)
 #define bal_affinity_keep   BAL_JOIN(bal_affinity_keep, BAL_VARIANT)
-#define bal_affinity_within BAL_JOIN(bal_affinity_within, BAL_VARIANT)
+#define bal_affinity_sift   BAL_JOIN(bal_affinity_sift, BAL_VARIANT)
 #define bal_candidates      BAL_JOIN(bal_candidates, BAL_VARIANT)
 #define bal_count_up_to     BAL_JOIN(bal_count_up_to, BAL_VARIANT)
 #define bal_distance_tile   BAL_JOIN(bal_distance_tile, BAL_VARIANT)
@@ -45,7 +45,7 @@
 
 /* Every kernel: X(name without bal_). */
 #define BAL_KERNELS(X)                                                     \
-    X(affinity) X(affinity_bin) X(affinity_keep) X(affinity_within)        \
+    X(affinity) X(affinity_bin) X(affinity_keep) X(affinity_sift)          \
     X(candidates) X(count_up_to) X(distance_tile) X(exp_neg)               \
     X(fixed_add_all) X(fixed_flush) X(kselect_finish) X(kselect_offer)     \
     X(kselect_scan) X(kth_smallest) X(panel_products) X(project_tile)      \

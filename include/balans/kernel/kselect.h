@@ -60,9 +60,11 @@ void bal_kselect_offer(bal_kselect *s, const float *d2, int count);
 
 /**
  * Offers the distances of a tile and compacts the candidates among them: those
- * within reach * bound after that.  Local.
+ * within reach * bound after that - or all of them, where these are most.
+ * Local.
  * @param[in]  reach  >= 1
- * Others, and the result: as for bal_kselect_offer() and bal_candidates().
+ * Others, and the result: as for bal_kselect_offer() and bal_candidates(); the
+ * mask is not written where there are none.
  */
 int bal_kselect_scan(bal_kselect *s, const float *d2, int count, float reach,
                      float *value, uint64_t *mask);
