@@ -18,11 +18,12 @@ typedef struct bal_local_batch {
 /* What one thread works with. */
 typedef struct bal_row_scratch {
     float *d2;            /* [w, BAL_TILE] */
-    float *buffer;        /* [w, capacity] */
+    float *buffer;        /* [w, capacity for k_most] */
     bal_kselect *select;  /* [w] */
+    float *guess;         /* [w] their first bounds */
     uint32_t *bins;       /* [w, BAL_BINS_ROOM] */
     bal_size *fill;       /* [w] where the next tile's candidates go */
-    bal_size *held;       /* [w] candidates left after pass 2 */
+    bal_size *held;       /* [w] entries within the scale */
     bal_size *reaching;   /* [w] entries that reach the affinity floor */
 } bal_row_scratch;
 
@@ -41,6 +42,7 @@ struct bal_rows {
 
     bal_size locals;      /* batches of this rank */
     bal_local_batch *local;   /* [locals], in order */
+    bal_size k_most;      /* largest k of them */
     bal_size lists;       /* floats in one landmark's lists */
     float *list;          /* [w, lists] k smallest of each local batch */
     bal_size *list_len;   /* [w, locals] how many there are */

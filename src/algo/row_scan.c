@@ -21,17 +21,8 @@
 #include "balans/base/watch.h"
 #include "balans/kernel/affinity.h"
 #include "balans/kernel/distance.h"
+#include "balans/kernel/sums.h"
 #include "row_internal.h"
-
-/* Starts the selections of a batch in one thread. */
-static void begin_batch(const bal_rows *r, bal_row_scratch *s, int w,
-                        bal_size lb)
-{
-    bal_size k = r->local[lb].k, cap = bal_kselect_capacity(k);
-
-    for (int i = 0; i < w; i++)
-        bal_kselect_init(&s->select[i], k, s->buffer + i * cap);
-}
 
 /* Merges ascending `from` into the ascending list in place, keeping at most
  * `room`.  @return the new length */
@@ -57,16 +48,33 @@ static bal_size merge_into(float *list, bal_size len, bal_size room,
     return total;
 }
 
-/* Hands the selections of a thread's part of a batch over to the lists. */
-static void end_batch(bal_rows *r, bal_row_scratch *s, int w, bal_size lb)
+/* Hands the selections of a part over to the lists. */
+static void hand_over(bal_rows *r, bal_row_scratch *s, int w, bal_size lb)
 {
     const bal_local_batch *b = &r->local[lb];
 
+    for (int i = 0; i < w; i++)
+        bal_kselect_finish(&s->select[i]);
+#pragma omp critical(bal_rows_lists)
     for (int i = 0; i < w; i++) {
-        bal_size n = bal_kselect_finish(&s->select[i]);
         bal_size *len = &r->list_len[i * r->locals + lb];
         *len = merge_into(r->list + i * r->lists + b->list, *len, b->room,
-                          s->select[i].at, n);
+                          s->select[i].at, s->select[i].len);
+    }
+}
+
+/* The scales of a batch of which there is no other part.  Nobody looks at more
+ * of its lists than the last element. */
+static void find_scales(bal_rows *r, bal_row_scratch *s, int w, bal_size lb)
+{
+    float kth;
+
+    for (int i = 0; i < w; i++) {
+        bal_size n = bal_kselect_last(&s->select[i], &kth);
+        if (n > 0)
+            r->list[i * r->lists + r->local[lb].list + n - 1] = kth;
+        r->list_len[i * r->locals + lb] = n;
+        r->s2[i * r->locals + lb] = n > 0 ? kth : -1.0f;
     }
 }
 
@@ -103,96 +111,151 @@ static void measure_tile(const bal_rows *r, bal_size t, int i, int w, float *d2)
     }
 }
 
-/* Pass 1 on one tile: distances, selections, candidates. */
-static void scan_tile(bal_rows *r, bal_row_scratch *s, int w, bal_size t)
+/* Pass 1 on one tile for landmarks i .. i + w - 1: distances, selections,
+ * candidates. */
+static void scan_tile(bal_rows *r, bal_row_scratch *s, int i, int w, bal_size t)
 {
     const bal_tile *tile = &r->l->tile[t];
     float reach = r->par.sparsify == BAL_SCALE ? 1.0f : BAL_AFFINITY_REACH;
+    const float *d2 = s->d2;
 
-    measure_tile(r, t, 0, w, s->d2);
-    for (int i = 0; i < w; i++) {
-        bal_size at = i * r->l->lanes + s->fill[i];
-        int found = bal_kselect_scan(
-            &s->select[i], s->d2 + (bal_size)i * tile->ld, tile->m, reach,
-            r->value + at, bal_mask_of(r, i, t));
+    measure_tile(r, t, i, w, s->d2);
+    for (int end = i + w; i < end; i++, d2 += tile->ld) {
+        float *value = r->value + i * r->l->lanes + s->fill[i];
+        int found = bal_kselect_scan(&s->select[i], d2, tile->m, reach, value,
+                                     bal_mask_of(r, i, t));
         r->found[i * r->l->tiles + t] = (uint16_t)found;
         s->fill[i] += bal_rows_segment(found);
-        fetch_ahead(r->value + at + bal_rows_segment(found), found);
+        fetch_ahead(value + bal_rows_segment(found), found);
+    }
+    bal_alive();
+}
+
+static bal_size points_of(const bal_rows *r, bal_size from, bal_size to)
+{
+    const bal_tile *last = &r->l->tile[to - 1];
+
+    return last->first + last->m - r->l->tile[from].first;
+}
+
+/* Starts the selection of landmark i in a part. */
+static void begin(const bal_rows *r, bal_row_scratch *s, int i, bal_size k)
+{
+    bal_size cap = bal_kselect_capacity(r->k_most);
+
+    bal_kselect_init(&s->select[i], k, s->buffer + i * cap);
+}
+
+/*
+ * Bounds to start with where k is a good part of the points: until k points
+ * have been seen there is no bound, and until it has come down, far more are
+ * selected and cut away again than k.  In a sample of every STRIDE-th tile the
+ * k-th smallest is about the (k / STRIDE)-th; some more keep it from being too
+ * small, nearly always.  @return whether there are any
+ */
+static bool guess_bounds(const bal_rows *r, bal_row_scratch *s, int w,
+                         bal_size from, bal_size to)
+{
+    enum { STRIDE = 16, LEAST = 4 * STRIDE, SMALL = 400 };
+    bal_size n = points_of(r, from, to);
+    bal_size k = r->local[bal_batch_here(r, from)].k;
+    double share = (double)k / STRIDE;
+    bal_size rank = (bal_size)(share + 3 * sqrt(share)) + 2;
+
+    if (to - from < LEAST || k <= BAL_KSELECT_SORTED || k > n / 4 ||
+        k < n / SMALL)
+        return false;
+    for (int i = 0; i < w; i++)
+        begin(r, s, i, rank);
+    for (bal_size t = from + STRIDE / 2; t < to; t += STRIDE) {
+        measure_tile(r, t, 0, w, s->d2);
+        for (int i = 0; i < w; i++)
+            bal_kselect_offer(&s->select[i],
+                              s->d2 + (bal_size)i * r->l->tile[t].ld,
+                              r->l->tile[t].m);
+    }
+    for (int i = 0; i < w; i++)
+        s->guess[i] = bal_kselect_finish(&s->select[i]) == rank
+                          ? s->select[i].at[rank - 1]
+                          : INFINITY;
+    return true;
+}
+
+/* Pass 1 on a part: its k smallest, and candidates under bounds of this part,
+ * which are never too small.  Where a guess was, landmark and part are scanned
+ * again without one. */
+static void select_part(bal_rows *r, bal_row_scratch *s, int thread, int w,
+                        bal_size from, bal_size to)
+{
+    bal_size lb = bal_batch_here(r, from), k = r->local[lb].k;
+    bool guessed = guess_bounds(r, s, w, from, to);
+
+    for (int i = 0; i < w; i++) {
+        *bal_place_of(r, i, thread, lb) = s->fill[i];
+        begin(r, s, i, k);
+        if (guessed)
+            s->select[i].bound = s->guess[i];
+    }
+    for (bal_size t = from; t < to; t++)
+        scan_tile(r, s, 0, w, t);
+    for (int i = 0; i < w; i++) {
+        if (guessed && s->select[i].len < k) {
+            s->fill[i] = *bal_place_of(r, i, thread, lb);
+            begin(r, s, i, k);
+            for (bal_size t = from; t < to; t++)
+                scan_tile(r, s, i, 1, t);
+        }
     }
 }
 
 /* Pass 2 on the candidates of landmark i in a part: drops those that will not
- * be kept for certain, and counts the others by bin.  @return the place after
- * the last */
+ * be kept for certain, and counts the others by bin.  Where the scale decides
+ * what is kept, there are few of them, and their number is all that is wanted.
+ * @return the place after the last */
 static bal_size weigh_part(bal_rows *r, int thread, int i, bal_size from,
                            bal_size to)
 {
     bal_row_scratch *s = &r->thread[thread];
     bal_size lb = bal_batch_here(r, from);
-    float s2 = r->s2[i * r->locals + lb];
-    bal_reach reach = bal_reach_for(s2, r->ratio);
+    bal_reach reach = bal_reach_for(r->s2[i * r->locals + lb], r->ratio);
+    bool sift = r->par.sparsify == BAL_ELBOW;
     uint16_t *found = r->found + i * r->l->tiles;
     float *value = r->value + i * r->l->lanes;
-    bal_size begin = *bal_place_of(r, i, thread, lb), at = begin, end = begin;
+    bal_size start = *bal_place_of(r, i, thread, lb), at = start, end = start;
 
     for (bal_size t = from; t < to; t++) {
         int count = found[t];
-        if (count == 0)
-            continue;
-        found[t] =
-            (uint16_t)bal_affinity_sift(value + at, count, bal_mask_of(r, i, t),
-                                        &reach, value + end, &s->reaching[i]);
+        if (sift && count > 0)
+            found[t] = (uint16_t)bal_affinity_sift(
+                value + at, count, bal_mask_of(r, i, t), &reach, value + end,
+                &s->reaching[i]);
         at += bal_rows_segment(count);
         end += bal_rows_segment(found[t]);
-        s->held[i] += found[t];
     }
-    if (r->par.sparsify == BAL_ELBOW && s2 >= 0)
-        bal_affinity_bin(value + begin, end - begin, s2,
+    if (sift && reach.s2 >= 0)
+        bal_affinity_bin(value + start, end - start, reach.s2,
                          bal_bins_of(r, thread, i));
+    if (!sift)
+        s->held[i] +=
+            bal_count_up_to(value + start, (int)(end - start), reach.keep);
     return end;
 }
 
-/* The scale of landmark i for a batch whose points have all been offered. */
-static float scale_of(const bal_rows *r, int i, bal_size lb)
-{
-    const bal_local_batch *b = &r->local[lb];
-    bal_size n = bal_batch_size(r->l, b->batch), q = i * r->locals + lb;
-    bal_lidx first =
-        (bal_lidx)(r->l->batch_first[b->batch] - r->l->rank_first[r->l->rank]);
-    bal_size others = n - (r->self[i] >= first && r->self[i] - first < n);
-    bal_size k = b->k < others ? b->k : others;
-
-    if (k == 0)
-        return -1.0f;
-    return k <= r->list_len[q] ? r->list[i * r->lists + b->list + k - 1]
-                               : INFINITY;
-}
-
-/* Passes 1 and, where the scales are known then, 2 on a part.  Candidates are
- * stored under bounds of this part, which are never too small. */
+/* Passes 1 and, where the scales are known then, 2 on a part. */
 static void scan_part(bal_rows *r, int thread, int w, bal_size from,
                       bal_size to)
 {
     bal_row_scratch *s = &r->thread[thread];
     bal_size lb = bal_batch_here(r, from);
 
-    begin_batch(r, s, w, lb);
-    for (int i = 0; i < w; i++)
-        *bal_place_of(r, i, thread, lb) = s->fill[i];
-    for (bal_size t = from; t < to; t++) {
-        scan_tile(r, s, w, t);
-        bal_alive();
-    }
+    select_part(r, s, thread, w, from, to);
     if (!is_whole(r, from, to)) {
-#pragma omp critical(bal_rows_lists)
-        end_batch(r, s, w, lb);
+        hand_over(r, s, w, lb);
         return;
     }
-    end_batch(r, s, w, lb);
-    for (int i = 0; i < w; i++) {
-        r->s2[i * r->locals + lb] = scale_of(r, i, lb);
+    find_scales(r, s, w, lb);
+    for (int i = 0; i < w; i++)
         s->fill[i] = weigh_part(r, thread, i, from, to);
-    }
 }
 
 static void scan_run(bal_rows *r, int thread, int w)
@@ -244,11 +307,11 @@ static void recount_run(bal_rows *r, int thread, int i)
 
     memset(bal_bins_of(r, thread, i), 0, BAL_BINS_ROOM * sizeof *s->bins);
     for (bal_size from = bal_run_start(r, thread); from < to; from = end) {
-        bal_size lb = bal_batch_here(r, from), begin;
+        bal_size lb = bal_batch_here(r, from), start;
         float s2 = r->s2[i * r->locals + lb];
         end = bal_part_end(r, from, to);
         at = from == bal_run_start(r, thread) ? r->l->tile[from].offset : at;
-        *bal_place_of(r, i, thread, lb) = begin = at;
+        *bal_place_of(r, i, thread, lb) = start = at;
         for (bal_size t = from; t < end; t++) {
             measure_tile(r, t, i, 1, s->d2);
             int found =
@@ -259,7 +322,7 @@ static void recount_run(bal_rows *r, int thread, int i)
             at += bal_rows_segment(found);
         }
         if (s2 >= 0)
-            bal_affinity_bin(value + begin, at - begin, s2,
+            bal_affinity_bin(value + start, at - start, s2,
                              bal_bins_of(r, thread, i));
     }
 }

@@ -106,6 +106,11 @@ void bal_kselect_offer(bal_kselect *s, const float *d2, int count)
     kernels()->kselect_offer(s, d2, count);
 }
 
+bal_size bal_kselect_last(bal_kselect *s, float *kth)
+{
+    return kernels()->kselect_last(s, kth);
+}
+
 bal_size bal_kselect_finish(bal_kselect *s)
 {
     return kernels()->kselect_finish(s);

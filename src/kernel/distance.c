@@ -12,8 +12,8 @@
  * give exactly 0, and near points lose nothing to cancellation.
  *
  * While its first block of landmarks computes, each strip of columns has its
- * share of the next tile fetched, in the order in which it lies in memory: a few
- * lines of each feature at a time take memory twice as long, and with few
+ * share of the next tile fetched, in the order in which it lies in memory: a
+ * few lines of each feature at a time take memory twice as long, and with few
  * landmarks that is what there is to wait for.  What is left over of landmarks
  * and of columns is spread over the blocks evenly, so that no block is thin: 7
  * landmarks are 4 + 3, not 6 + 1.

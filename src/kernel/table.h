@@ -26,6 +26,7 @@
 #define bal_fixed_add_all   BAL_JOIN(bal_fixed_add_all, BAL_VARIANT)
 #define bal_fixed_flush     BAL_JOIN(bal_fixed_flush, BAL_VARIANT)
 #define bal_kselect_finish  BAL_JOIN(bal_kselect_finish, BAL_VARIANT)
+#define bal_kselect_last    BAL_JOIN(bal_kselect_last, BAL_VARIANT)
 #define bal_kselect_offer   BAL_JOIN(bal_kselect_offer, BAL_VARIANT)
 #define bal_kselect_scan    BAL_JOIN(bal_kselect_scan, BAL_VARIANT)
 #define bal_kth_smallest    BAL_JOIN(bal_kth_smallest, BAL_VARIANT)
@@ -47,9 +48,9 @@
 #define BAL_KERNELS(X)                                                     \
     X(affinity) X(affinity_bin) X(affinity_keep) X(affinity_sift)          \
     X(candidates) X(count_up_to) X(distance_tile) X(exp_neg)               \
-    X(fixed_add_all) X(fixed_flush) X(kselect_finish) X(kselect_offer)     \
-    X(kselect_scan) X(kth_smallest) X(panel_products) X(project_tile)      \
-    X(spmm_spread) X(spmm_sum)
+    X(fixed_add_all) X(fixed_flush) X(kselect_finish) X(kselect_last)      \
+    X(kselect_offer) X(kselect_scan) X(kth_smallest) X(panel_products)     \
+    X(project_tile) X(spmm_spread) X(spmm_sum)
 
 #define BAL_KERNEL_MEMBER(name) __typeof__(bal_##name) *name;
 typedef struct bal_kernels {
