@@ -106,6 +106,11 @@ void bal_kselect_offer(bal_kselect *s, const float *d2, int count)
     kernels()->kselect_offer(s, d2, count);
 }
 
+bal_size bal_kselect_last(bal_kselect *s, float *kth)
+{
+    return kernels()->kselect_last(s, kth);
+}
+
 bal_size bal_kselect_finish(bal_kselect *s)
 {
     return kernels()->kselect_finish(s);
@@ -138,21 +143,22 @@ float bal_affinity(float d2, float s2)
     return kernels()->affinity(d2, s2);
 }
 
-void bal_affinity_bin(float *value, bal_size count, float s2, uint32_t *bins)
+void bal_affinity_bin(const float *d2, bal_size count, float s2, uint32_t *bins)
 {
-    kernels()->affinity_bin(value, count, s2, bins);
+    kernels()->affinity_bin(d2, count, s2, bins);
 }
 
-bal_size bal_affinity_within(float *value, bal_size count, float s2)
+int bal_affinity_sift(const float *d2, int count, uint64_t *mask,
+                      const bal_reach *to, float *out, bal_size *floor)
 {
-    return kernels()->affinity_within(value, count, s2);
+    return kernels()->affinity_sift(d2, count, mask, to, out, floor);
 }
 
-int bal_affinity_keep(const float *value, const uint64_t *mask, int count,
-                      float threshold, bal_lidx base, float *out_value,
-                      bal_lidx *out_index)
+int bal_affinity_keep(const float *d2, const uint64_t *mask, int count,
+                      const bal_reach *to, float threshold, bal_lidx base,
+                      float *out_value, bal_lidx *out_index)
 {
-    return kernels()->affinity_keep(value, mask, count, threshold, base,
+    return kernels()->affinity_keep(d2, mask, count, to, threshold, base,
                                     out_value, out_index);
 }
 
