@@ -1,6 +1,8 @@
+#define _POSIX_C_SOURCE 200809L
 #include "balans/io/h5.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "balans/base/mem.h"
@@ -8,6 +10,8 @@
 
 void bal_h5_init(void)
 {
+    /* Raw values beside a file are found from wherever the program runs. */
+    (void)setenv("HDF5_EXTFILE_PREFIX", "${ORIGIN}", 0);
     H5open();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     bal_lzf_register();
