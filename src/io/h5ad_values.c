@@ -176,7 +176,8 @@ static bal_status judge_bytes(hid_t dataset, integers *c)
     return st;
 }
 
-static bal_status read_integers(hid_t dataset, size_t bytes, bal_table *t)
+static bal_status read_integers(hid_t dataset, size_t bytes, bal_table *t,
+                                bool *numeric)
 {
     integers c = {.t = t, .positive = bal_is_unsigned(dataset)};
     bool is_r = H5Aexists(dataset, "rhdf5-NA.OK") > 0 ||
@@ -189,6 +190,7 @@ static bal_status read_integers(hid_t dataset, size_t bytes, bal_table *t)
         c.none = INT32_MIN;
     else if (!c.positive && bytes == 8 && is_r)
         c.none = INT64_MIN;
+    *numeric = !c.logical;
     return bal_failed(st) ? st
                           : bal_each_number(dataset, t->q->n, take_integer, &c);
 }
@@ -228,7 +230,7 @@ static bal_status read_values(const bal_parts *p, bal_table *t, bool *numeric)
     case H5T_ENUM:
         return bal_read_enumerated(p->values, t);
     case H5T_INTEGER:
-        return read_integers(p->values, bytes, t);
+        return read_integers(p->values, bytes, t, numeric);
     case H5T_FLOAT:
         return bal_each_number(p->values, t->q->n, take_real, t);
     default:
