@@ -15,6 +15,7 @@
 #include "balans/cli/command.h"
 #include "balans/cli/help.h"
 #include "balans/cli/machine.h"
+#include "balans/io/aside.h"
 #include "balans/kernel/blas.h"
 #include "balans/par/agree.h"
 
@@ -166,6 +167,7 @@ int main(int argc, char **argv)
     int granted;
     bal_comm c;
 
+    bal_aside_serve(argc, argv);
     (void)bal_started();
     bal_machine_repair(argv);
     if (argc > 1 && answer_without_mpi(argc, argv))
