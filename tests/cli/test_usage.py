@@ -2,6 +2,7 @@
 
 usage: test_usage.py PROGRAM SOURCE_ROOT LAUNCHER...
 """
+import os
 import pathlib
 import subprocess
 import sys
@@ -133,6 +134,25 @@ def check_wrong_files(folder):
     t.fails(2, ["too long"], "params", "--config", "a/" * 5000)
 
 
+def check_waiting():
+    """Threads that share cores do not spin, unless the user wants it."""
+    policy = os.environ.pop("OMP_WAIT_POLICY", None)
+    cores = len(os.sched_getaffinity(0))
+    for threads, ranks, env, wanted in [
+            (cores + 1, 1, {}, True), (cores + 1, 2, {}, True),
+            (cores, 1, {}, False), (1, 2 * cores, {}, False),
+            (cores + 1, 1, {"OMP_WAIT_POLICY": "active"}, False),
+            (cores + 1, 1, {"GOMP_SPINCOUNT": "10"}, False)]:
+        said = t.works("params", f"--threads={threads}", "-v", ranks=ranks,
+                       env=env).stderr
+        t.check(("threads wait" in said) == wanted,
+                f"{ranks} x {threads} threads on {cores} cores: {said}")
+    said = t.works("params", "-v", env={"OMP_NUM_THREADS": str(cores + 1)})
+    t.check("threads wait" in said.stderr, f"OMP_NUM_THREADS: {said.stderr}")
+    if policy is not None:
+        os.environ["OMP_WAIT_POLICY"] = policy
+
+
 def check_wrong_usage():
     files = ["in.h5ad", "out.h5ad", "--batch", "b"]
     cases = [
@@ -187,5 +207,6 @@ with tempfile.TemporaryDirectory() as name:
     check_values(pathlib.Path(name))
     check_info(pathlib.Path(name))
     check_wrong_files(pathlib.Path(name))
+    check_waiting()
     check_wrong_usage()
 t.end()
