@@ -28,7 +28,7 @@ static bal_verdict write_shard(bal_job *j, bal_h5ad_out *out, const char *path,
         BAL_TRY(bal_route_gather(j->comm, j->route, from, count, s, rows));
         BAL_TRY(bal_h5ad_out_write(out, path, j->route->first + from, count,
                                    rows));
-        bal_progress("write: '%s' %.0f %%", path,
+        bal_progress("'%s', %.0f %% of the rows", path,
                      100.0 * (double)(p + 1) / (double)panels);
     }
 done:

@@ -131,7 +131,9 @@ static bal_verdict read_panels(bal_job *j, float *rows)
             mine = bal_h5ad_read_rows(j->file, j->route->first + from, count,
                                       rows);
         BAL_TRY(bal_route_scatter(j->comm, j->route, from, count, rows, j->x));
-        bal_progress("read: %.0f %%", 100.0 * (double)(p + 1) / (double)panels);
+        bal_progress_share((double)(p + 1) / (double)panels);
+        bal_progress("%.0f %% of the rows",
+                     100.0 * (double)(p + 1) / (double)panels);
     }
     st = bal_agree(j->comm, mine);
 done:

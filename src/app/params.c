@@ -183,8 +183,9 @@ const bal_option bal_options[] = {
     {.name = "checkpoint", .commands = RUN, .at = AT(checkpoint),
      .operand = "FILE",
      .meaning = "keep the state of the run in this file, stop with exit code "
-                "75 on SIGUSR1, SIGTERM or near the time limit, and go on from "
-                "it when started again; removed when the output is complete"},
+                "75 on SIGUSR1, SIGTERM, SIGINT or near the time limit, and go "
+                "on from it when started again; removed when the output is "
+                "complete"},
     {.name = "checkpoint-every", .commands = RUN, .kind = BAL_OPTION_REAL,
      .at = AT(checkpoint_every), .preset = "30", .low = 0, .high = 1e9,
      .operand = "MIN", .unit = "minutes",

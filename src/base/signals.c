@@ -20,10 +20,17 @@ static void say(const char *text)
     (void)written;
 }
 
-/* One write, so that nothing comes between. */
-static void say_ended(void)
+static const char *name_of(int number)
 {
-    const char *parts[] = {"balans: ended by SIGTERM in phase '",
+    return number == SIGTERM  ? "SIGTERM"
+           : number == SIGINT ? "SIGINT"
+                              : "SIGUSR1";
+}
+
+/* One write, so that nothing comes between. */
+static void say_ended(int number)
+{
+    const char *parts[] = {"balans: ended by ", name_of(number), " in phase '",
                            bal_watch_named(),
                            "'; if nobody asked for that, another process of "
                            "the job or its host was lost\n"};
@@ -40,16 +47,18 @@ static void say_ended(void)
 static void end(int number)
 {
     if (speaks)
-        say_ended();
+        say_ended(number);
     signal(number, SIG_DFL);
     raise(number);
 }
 
 static void note(int number)
 {
-    if (speaks && !came)
-        say(number == SIGTERM ? "balans: told to stop by SIGTERM\n"
-                              : "balans: told to stop by SIGUSR1\n");
+    if (speaks && !came) {
+        say("balans: told to stop by ");
+        say(name_of(number));
+        say("\n");
+    }
     came = number;
 }
 
@@ -71,6 +80,7 @@ void bal_signals_obey(int rank)
 {
     speaks = rank == 0;
     set(SIGTERM, end);
+    set(SIGINT, end);
     set(SIGUSR1, SIG_DFL);
 }
 
@@ -78,6 +88,7 @@ void bal_signals_note(bool say)
 {
     speaks = say;
     set(SIGTERM, note);
+    set(SIGINT, note);
     set(SIGUSR1, note);
 }
 
@@ -90,5 +101,6 @@ void bal_signals_end(int code)
 {
     last_code = code;
     set(SIGTERM, leave);
+    set(SIGINT, leave);
     set(SIGUSR1, leave);
 }

@@ -70,6 +70,8 @@ static bal_verdict run(bal_comm *c, int argc, char *const *argv)
     bal_machine_say(c);
     BAL_TRY(bal_agree(c, bal_watch_start((double)p.stall_timeout, c->rank)));
     BAL_TRY(command->run(c, &p));
+    if (p.output != NULL && !p.dry_run)
+        bal_info("wrote '%s' in %.1f s", p.output, bal_now() - bal_started());
 done:
     bal_params_destroy(&p);
     return st;
