@@ -36,7 +36,7 @@ static const struct {
     {"hang", HANG, 0},         {"wait", WAIT, 0},
     {"slow", SLOW, 0},         {"kill", SIGNAL, SIGKILL},
     {"stop", SIGNAL, SIGSTOP}, {"term", SIGNAL, SIGTERM},
-    {"usr1", SIGNAL, SIGUSR1},
+    {"usr1", SIGNAL, SIGUSR1}, {"int", SIGNAL, SIGINT},
 };
 
 static void sleep_ms(long ms)

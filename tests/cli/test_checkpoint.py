@@ -281,6 +281,7 @@ with tempfile.TemporaryDirectory() as name:
     plain, twice, weighed = (undisturbed(where, e)
                              for e in ([], PASSES, NYSTROM))
     turn = 0
+    check_stop(where, plain, [], "int", "row", 30, 2, 3)
     for way in ("term", "usr1", "kill"):
         for count in (1, 11, 25, 40, 58, 66):
             check_stop(where, plain, [], way, "row", count, turn % 4 + 1,
