@@ -106,8 +106,9 @@ def correct(adata: anndata.AnnData, batch: str | Sequence[str], *,
     with tempfile.TemporaryDirectory(prefix="balans-", dir=scratch) as folder:
         source, result = Path(folder) / "in.h5ad", Path(folder) / "out.h5ad"
         _adata.write(given, source)
-        run(["correct", str(source), str(result), f"--batch={','.join(columns)}",
-             f"--matrix={matrix}", *arguments(options)],
+        run(["correct", str(source), str(result),
+             f"--batch={','.join(columns)}", f"--matrix={matrix}",
+             *arguments(options)],
             ranks=ranks, threads=threads, progress=progress, program=program,
             launcher=launcher,
             names={str(source): "the object", str(result): "the result"})
