@@ -18,7 +18,8 @@ PACKAGE = ROOT / "src/python"
 def pythons(modules):
     """{version of anndata: Python that has it and the modules}."""
     named = os.environ.get("BALANS_TEST_PYTHONS", "").split(":")
-    beside = pathlib.Path(os.environ["BALANS"]).parents[1] / "python/bin/python3"
+    build = pathlib.Path(os.environ["BALANS"]).parents[1]
+    beside = build / "python/bin/python3"
     found = {}
     code = "import anndata, " + ", ".join(modules)
     for python in [*named, str(beside), sys.executable, "/usr/bin/python3"]:

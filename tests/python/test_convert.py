@@ -455,6 +455,11 @@ class Messages(Case):
                 self.fails(code, words, *args)
         self.assertEqual(pathlib.Path("there.h5ad").read_text(), "mine")
 
+    def test_without_pyarrow(self):
+        make_frame().to_parquet("in.parquet")
+        with mock.patch.dict("sys.modules", {"pyarrow": None}):
+            self.fails(1, ["pip install pyarrow"], "in.parquet", "x.h5ad")
+
     def test_text_where_numbers_were(self):
         rows = "1.5,2\n" * 6000000
         pathlib.Path("late.csv").write_text(f"a,b\n{rows}word,2\n")
