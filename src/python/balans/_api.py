@@ -75,7 +75,7 @@ def correct(adata: anndata.AnnData, batch: str | Sequence[str], *,
         once as it is; default: that of Python's tempfile (TMPDIR).
     **options
         Options of ``balans correct``, with underscores: ``neighbors="1%"``,
-        ``keep_original=True``, ``config="profiles"``, ``seed=1``.
+        ``keep_original=True``, ``config="single-cell"``, ``seed=1``.
 
     Returns
     -------
