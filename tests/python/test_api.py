@@ -245,6 +245,25 @@ class Profiles(unittest.TestCase):
             with self.assertRaises(balans.Error):
                 balans.read_profiles(path, join=other)
 
+    def test_the_program_installed_with_the_package_is_found(self):
+        import shutil
+        import sys
+
+        import balans
+        with tempfile.TemporaryDirectory() as folder:
+            package = pathlib.Path(folder).resolve() / "share/balans/python"
+            shutil.copytree(common.PACKAGE / "balans", package / "balans")
+            program = package.parents[2] / "bin/balans"
+            program.parent.mkdir()
+            program.symlink_to(balans.find_program())
+            env = {**os.environ, "PYTHONPATH": str(package)}
+            del env["BALANS"]
+            run = subprocess.run(
+                [sys.executable, "-W", "ignore", "-c",
+                 "import balans; print(balans.find_program())"],
+                env=env, capture_output=True, text=True)
+            self.assertEqual(run.stdout.strip(), str(program), run.stderr)
+
     def test_version_is_that_of_the_program(self):
         import balans
         said = subprocess.run([balans.find_program(), "--version"],
