@@ -49,6 +49,7 @@ static bal_verdict write_blocks(bal_comm *c, bal_h5ad_out *out,
     cursor q = {.sweep = bal_sweep_begin(x)};
     bal_verdict st = {BAL_OK};
     bal_size done_rows = 0;
+    double share;
 
     for (;;) {
         const float *rows = NULL;
@@ -60,9 +61,9 @@ static bal_verdict write_blocks(bal_comm *c, bal_h5ad_out *out,
             break;
         BAL_TRY(bal_h5ad_out_write(out, path, first, count, rows));
         done_rows += count;
-        bal_progress("write: '%s' %.0f %%", path,
-                     100.0 * (double)done_rows /
-                         (double)(x->m > 0 ? x->m : 1));
+        share = (double)done_rows / (double)(x->m > 0 ? x->m : 1);
+        bal_progress_share(share);
+        bal_progress("'%s', %.0f %% of the rows", path, 100 * share);
     }
     st = bal_agree(c, q.sweep.status);
 done:

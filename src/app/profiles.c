@@ -146,7 +146,8 @@ static bal_verdict read_all(const bal_input *in, bal_blocks *x)
         if (!bal_failed(mine) && count > 0)
             mine = bal_h5ad_read_rows(in->file, x->first + from, count,
                                       x->at + from * x->d);
-        bal_progress("read: %.0f %%",
+        bal_progress_share((double)(i + 1) / (double)pieces);
+        bal_progress("%.0f %% of the rows",
                      100.0 * (double)(i + 1) / (double)pieces);
     }
     st = bal_agree(in->comm, mine);
