@@ -1,5 +1,5 @@
-/* The phases of `balans correct`: the input is opened and the output begun; X is
- * read in blocks of the file; the distance space is fitted to it, and its
+/* The phases of `balans correct`: the input is opened and the output begun; X
+ * is read in blocks of the file; the distance space is fitted to it, and its
  * coordinates go to the tiles; passes move both; the blocks are written. */
 #include "balans/app/correct.h"
 
@@ -67,8 +67,8 @@ static bool decide_stream(const bal_input *in, const bal_layout *l)
     bal_size n = in->info.n, d = in->info.d;
     bal_size rows = bal_slab_first(n, c->rank + 1, c->size) -
                     bal_slab_first(n, c->rank, c->size);
-    bal_size need = bal_run_memory(par, l, rows, d, dimensions(par, d), false,
-                                   0);
+    bal_size need =
+        bal_run_memory(par, l, rows, d, dimensions(par, d), false, 0);
     int64_t stream = need > bal_memory_allowed(bal_comm_on_host(c));
 
     if (par->stream != BAL_STREAM_AUTO)
@@ -94,8 +94,8 @@ typedef struct run {
 
 static bal_status name_folder(run *r)
 {
-    bal_status st = bal_alloc(&r->path, (bal_size)strlen(r->par->output) + 1,
-                              "a path");
+    bal_status st =
+        bal_alloc(&r->path, (bal_size)strlen(r->par->output) + 1, "a path");
 
     if (bal_failed(st))
         return st;

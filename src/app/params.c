@@ -17,9 +17,9 @@ static const char *const estimators[] = {"normal", "nystrom", NULL};
 static const char *const solvers[] = {"auto", "lapack", "scalapack", NULL};
 static const char *const distances[] = {"cosine", "euclidean", NULL};
 
-#define BAL_PATIENCE   20
-#define BAL_TEXT_(x)   #x
-#define BAL_TEXT(x)    BAL_TEXT_(x)
+#define BAL_PATIENCE 20
+#define BAL_TEXT_(x) #x
+#define BAL_TEXT(x)  BAL_TEXT_(x)
 
 /* Who takes a line. */
 enum {
@@ -357,7 +357,7 @@ static bal_status check_trust(const bal_params *p)
     bool residual = p->correction == BAL_RESIDUAL || p->passes > 1;
     bool asked = p->trust == BAL_TRUST_STRICT ||
                  (p->trust == BAL_TRUST_ON && is_given(p, "trust"));
-    const char *what = !residual ? "--correction smooth"
+    const char *what = !residual                  ? "--correction smooth"
                        : p->sparsify != BAL_SCALE ? "--sparsify elbow"
                        : p->estimator == BAL_NYSTROM && p->passes < 2
                            ? "--estimator nystrom"

@@ -97,8 +97,8 @@ static bal_status prepare(const bal_input *in, bool stream, const char *folder,
     const bal_comm *c = in->comm;
     bal_status st;
 
-    BAL_TRY(bal_blocks_create(in->info.n, in->info.d, c->rank, c->size,
-                              &out->x));
+    BAL_TRY(
+        bal_blocks_create(in->info.n, in->info.d, c->rank, c->size, &out->x));
     if (!stream) {
         BAL_TRY(bal_blocks_reside(out->x));
         goto done;
@@ -247,8 +247,8 @@ static bal_size slurm_limit(bal_size most)
 bal_size bal_memory_allowed(int ranks)
 {
     struct rlimit own;
-    bal_size host = (bal_size)sysconf(_SC_PHYS_PAGES) *
-                    (bal_size)sysconf(_SC_PAGESIZE);
+    bal_size host =
+        (bal_size)sysconf(_SC_PHYS_PAGES) * (bal_size)sysconf(_SC_PAGESIZE);
     bal_size most = slurm_limit(group_limit(host)) / ranks;
     const int kind[] = {RLIMIT_AS, RLIMIT_DATA};
 

@@ -142,9 +142,7 @@ def check_phase(folder, wanted, extra, point, ranks, stops_there):
         t.check(run.returncode == 0 and not run.stderr,
                 f"{what}: code {run.returncode}, {run.stderr!r}")
     same(folder / "out.h5ad", wanted, what)
-    # What a killed process was at stays, under a name of its own.
-    left = [p.name for p in folder.iterdir() if "state" in p.name
-            and not (way == "kill" and p.name.endswith(".partial"))]
+    left = [p.name for p in folder.iterdir() if "state" in p.name]
     t.check(not left, f"{what}: left {left}")
 
 
