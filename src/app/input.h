@@ -21,7 +21,8 @@ typedef struct bal_input {
 
 /** Opens the file, describes the matrix and reads the batches: of the column
  *  par->batch, or of the columns that it lists, with commas between.
- *  Collective.  Fails as opening does, and where the output could not be made of it. */
+ *  Collective.  Fails as opening does, and where the output could not be made
+ *  of it. */
 bal_verdict bal_input_open(bal_comm *c, const bal_params *par, bal_input *out);
 
 /** Collective; one that was zeroed is fine. */

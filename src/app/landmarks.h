@@ -1,4 +1,4 @@
-/** @file  The landmarks of a pass: which rows they are, and A in both orders. */
+/** @file  The landmarks of a pass: what rows they are, and A in both orders. */
 #ifndef BAL_APP_LANDMARKS_H
 #define BAL_APP_LANDMARKS_H
 

@@ -101,8 +101,6 @@ done:
     return st;
 }
 
-/* ---- The landmarks ---- */
-
 void bal_passed_finish(bal_passed *p)
 {
     bal_landmarks_finish(&p->last);
