@@ -90,8 +90,8 @@ const bal_option bal_options[] = {
      .meaning = "steps in one block of the sampler"},
     {.name = "patience", .group = BAL_GROUP_SAMPLING,
      .commands = NEED, .kind = BAL_OPTION_INT,
-     .at = AT(patience), .preset = BAL_TEXT(BAL_PATIENCE), .low = 1, .high = INT32_MAX,
-     .result = true, .operand = "T", .unit = "landmarks",
+     .at = AT(patience), .preset = BAL_TEXT(BAL_PATIENCE), .low = 1,
+     .high = INT32_MAX, .result = true, .operand = "T", .unit = "landmarks",
      .meaning = "landmarks in succession that cover nothing new before "
                 "sampling stops"},
     {.name = "sparsify", .group = BAL_GROUP_SAMPLING,
