@@ -35,18 +35,19 @@ static const double slope_low = 0.75, slope_high = 1.4, steeper = 1.25;
 static const double bend = 0.02, chance = 1.4, thinned = 2.5;
 static const double row_length = 1.25; /* of rows, where their number is known */
 
-/* Bytes a second into a file, with the sync at the end: a writer cannot be
- * tried without writing. `dd if=/dev/zero of=FILE bs=1M count=1024
- * conv=fsync` on the disk of the bench, and deflate of float32 profiles by one
- * rank, the write phase of a run on a file with gzip; November 2026. */
-static const double write_rate = 400e6, deflate_rate = 30e6;
+/* Bytes a second into a file, with the sync at the end, and of a rank that
+ * compresses: a writer cannot be tried without writing. 9.0 GB in 13.7 s is the
+ * write phase of `bench/run.sh huge`, November 2026; 12 MB/s is zlib's level 4 on
+ * simulated profiles, the best of 12 times 2 MB, November 2026. */
+static const double write_rate = 650e6, deflate_rate = 12e6;
 
 /* ---- memory ---- */
 
 enum { PIECE = 64 << 20 }; /* bytes read at a time */
 
-/* The program with MPI, HDF5 and BLAS: `balans info` of a file of ten rows has
- * this peak (GNU time, Open MPI 4.1 and HDF5 1.10, November 2026). */
+/* The program with MPI, HDF5 and BLAS: `balans correct` of 1,000 profiles with
+ * --memory-per-rank 2M has a peak of 36 MiB (GNU time, Open MPI 4.1, HDF5 1.10,
+ * November 2026); the rest is for HDF5's chunks and what the C library keeps. */
 enum { PROGRAM = 56 << 20 };
 
 static bal_size least_of(double a, double b)
@@ -213,7 +214,7 @@ static line fit(const double *x, const double *y, const double *w, int n,
         sxx += w[i] * (x[i] - sx / sw) * (x[i] - sx / sw);
         sxy += w[i] * (x[i] - sx / sw) * (y[i] - sy / sw);
     }
-    l.slope = sxx > 0 ? fmin(fmax(sxy / sxx, low), high) : low;
+    l.slope = fmin(fmax(sxx > 0 ? sxy / sxx : 0, low), high);
     l.at = (sy - l.slope * sx) / sw;
     for (int i = 0; i < n; i++)
         off += w[i] * pow(y[i] - l.at - l.slope * x[i], 2);

@@ -371,7 +371,7 @@ static bal_verdict try_parts(trials *t)
 {
     enum { FEW = 4096 };
     bal_measured *m = t->m;
-    bal_size stride = t->rows.m > FEW ? 32 : 1;
+    bal_size stride = m->whole && t->rows.m <= FEW ? 1 : 32;
     double left = WORK_MOST;
     bool last = false;
     bal_verdict st = {BAL_OK};
