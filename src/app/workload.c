@@ -4,7 +4,7 @@
 #include "balans/par/agree.h"
 #include "passes.h"
 
-bal_space_params bal_run_space_params(const bal_params *par)
+static bal_space_params space_params(const bal_params *par)
 {
     return (bal_space_params){
         .scale = (bal_scaling)par->scale,
@@ -28,7 +28,7 @@ static bal_workload describe(const bal_input *in, int ranks)
         .batches = in->labels->count,
         .batch_size = in->labels->size,
         .ranks = ranks,
-        .space = bal_run_space_params(par),
+        .space = space_params(par),
         .rows = bal_run_row_params(par),
         .sample = bal_run_sample_params(par, 1),
         .form = (bal_correction)par->correction,

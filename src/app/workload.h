@@ -5,12 +5,9 @@
 #include "balans/forecast/model.h"
 #include "input.h"
 
-/** Parameters of the distance space, as a run sets them.  Local. */
-bal_space_params bal_run_space_params(const bal_params *par);
-
 /**
- * What `in` and its parameters ask for, on so many ranks; its sizes are borrowed
- * from in->labels.
+ * What `in` and its parameters ask for, on so many ranks; its sizes are
+ * borrowed from in->labels.
  *
  * Collective: whether X is read again for every sweep is decided for all, by
  * what the rank with the most needs and what each may use.

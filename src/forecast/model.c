@@ -13,7 +13,7 @@
  *     log f = u + v log(n / batches),   sqrt c = a + b log n
  *     landmarks = c / f
  *
- * Both lines are fitted to the trials, larger ones counting more; v = 0 where
+ * Both lines go from the first trial to the last and on from there; v = 0 where
  * trials differ in the number of batches alone. With M only f is needed.
  *
  * Time is what the sample took, in proportion: rows and points for the sampler,
@@ -27,18 +27,17 @@
 
 #include "balans/kernel/spmm.h"
 
-/* The slope b lies between so many times what was fitted, more where trials
- * have the run's k and fewer points of a batch; v is off by BEND either way;
- * chance, and more of it where batches are thinned below their k. Chosen on the
- * files of bench/run.sh forecast (docs/forecast.md, "How good it is"). */
+/* The slope b lies between so many times that of the trials, more where they
+ * have the run's k and fewer points of a batch; v is off by `bend` either way,
+ * the number of landmarks by chance, or the length of rows where that is known.
+ * Chosen to hold what the runs of docs/forecast.md found. */
 static const double slope_low = 0.75, slope_high = 1.4, steeper = 1.25;
-static const double bend = 0.02, chance = 1.4, thinned = 2.5;
-static const double row_length = 1.25; /* of rows, where their number is known */
+static const double bend = 0.02, chance = 1.6, row_length = 1.25;
 
 /* Bytes a second into a file, with the sync at the end, and of a rank that
  * compresses: a writer cannot be tried without writing. 9.0 GB in 13.7 s is the
- * write phase of `bench/run.sh huge`, November 2026; 12 MB/s is zlib's level 4 on
- * simulated profiles, the best of 12 times 2 MB, November 2026. */
+ * write phase of `bench/run.sh huge`, November 2026; 12 MB/s is zlib's level 4
+ * on simulated profiles, the best of 12 times 2 MB, November 2026. */
 static const double write_rate = 650e6, deflate_rate = 12e6;
 
 /* ---- memory ---- */
@@ -47,8 +46,9 @@ enum { PIECE = 64 << 20 }; /* bytes read at a time */
 
 /* The program with MPI, HDF5 and BLAS: `balans correct` of 1,000 profiles with
  * --memory-per-rank 2M has a peak of 36 MiB (GNU time, Open MPI 4.1, HDF5 1.10,
- * November 2026); the rest is for HDF5's chunks and what the C library keeps. */
-enum { PROGRAM = 56 << 20 };
+ * November 2026); the rest is for HDF5's chunks, MPI's copies of what is
+ * reduced and what the C library keeps: two ranks with 64M had 60 MiB of it. */
+enum { PROGRAM = 64 << 20 };
 
 static bal_size least_of(double a, double b)
 {
@@ -193,93 +193,59 @@ void bal_model_files(const bal_workload *w, double landmarks, double entries,
 
 /* ---- landmarks and affinities ---- */
 
-/* A straight line y = at + slope x, and how far points are from it. */
-typedef struct line {
-    double at, slope, off;
-} line;
+/* From the first and the last trial to the run. */
+typedef struct trend {
+    double cover, more; /* c of the last trial, the slope b and the doublings */
+    double up, share;   /* of its points; f of the run's rows */
+    double bent;        /* how far that is off */
+} trend;
 
-/* Weighted least squares; the slope stays between `low` and `high`. */
-static line fit(const double *x, const double *y, const double *w, int n,
-                double low, double high)
+static double cover_of(const bal_trial *t)
 {
-    double sw = 0, sx = 0, sy = 0, sxx = 0, sxy = 0, off = 0;
-    line l = {0};
-
-    for (int i = 0; i < n; i++) {
-        sw += w[i];
-        sx += w[i] * x[i];
-        sy += w[i] * y[i];
-    }
-    for (int i = 0; i < n; i++) {
-        sxx += w[i] * (x[i] - sx / sw) * (x[i] - sx / sw);
-        sxy += w[i] * (x[i] - sx / sw) * (y[i] - sy / sw);
-    }
-    l.slope = fmin(fmax(sxx > 0 ? sxy / sxx : 0, low), high);
-    l.at = (sy - l.slope * sx) / sw;
-    for (int i = 0; i < n; i++)
-        off += w[i] * pow(y[i] - l.at - l.slope * x[i], 2);
-    l.off = sqrt(off / sw);
-    return l;
+    return sqrt((double)t->entries / (double)t->n);
 }
 
-/* The lines from the trials. */
-typedef struct fitted {
-    line cover, share; /* of log2 of points, and of points of a batch */
-    double n, depth;   /* of the largest trial, and from there to the run, */
-    double up, down;   /* on these axes */
-} fitted;
-
-static fitted fit_trials(const bal_workload *w, const bal_measured *m)
+static double log_share(const bal_trial *t)
 {
-    double n[BAL_TRIALS_MOST], depth[BAL_TRIALS_MOST], c[BAL_TRIALS_MOST],
-        f[BAL_TRIALS_MOST], weight[BAL_TRIALS_MOST];
-    int last = m->trials - 1;
-    fitted r = {0};
+    return log2((double)t->entries / (double)t->n / (double)t->landmarks);
+}
 
-    for (int i = 0; i < m->trials; i++) {
-        const bal_trial *t = &m->trial[i];
-        double points = (double)t->n, e = (double)t->entries;
-        n[i] = log2(points);
-        depth[i] = log2(points / (double)t->batches);
-        c[i] = sqrt(e / points);
-        f[i] = log2(e / points / (double)t->landmarks);
-        weight[i] = points;
-    }
-    r.cover = fit(n, c, weight, m->trials, 0, INFINITY);
-    r.share = m->by_batch ? fit(depth, f, weight, m->trials, 0, 0)
-                          : fit(depth, f, weight, m->trials, -1, 0.1);
-    r.share.at += log2(m->stretch);
-    r.n = n[last];
-    r.depth = depth[last];
-    r.up = log2((double)w->n) - n[last];
-    r.down = log2((double)w->n / (double)w->batches) - depth[last];
+static double depth(bal_size n, bal_size batches)
+{
+    return log2((double)n / (double)batches);
+}
+
+static trend trend_of(const bal_workload *w, const bal_measured *m)
+{
+    const bal_trial *a = &m->trial[0], *b = &m->trial[m->trials - 1];
+    double deeper = depth(b->n, b->batches) - depth(a->n, a->batches);
+    double down = depth(w->n, w->batches) - depth(b->n, b->batches);
+    double v = 0, f;
+    trend r = {.cover = cover_of(b)};
+
+    if (b->n > a->n)
+        r.more = fmax(cover_of(b) - cover_of(a), 0) /
+                 log2((double)b->n / (double)a->n);
+    if (!m->by_batch && deeper > 0)
+        v = fmin(fmax((log_share(b) - log_share(a)) / deeper, -1), 0.1);
+    f = exp2(log_share(b) + v * down) * m->stretch;
+    r.up = log2((double)w->n / (double)b->n);
+    r.share = fmin(fmax(f, 1 / (double)w->n), 1);
+    r.bent = exp2(bend * fabs(down));
     return r;
-}
-
-/* The share of the points that a row of the run keeps. */
-static double share_of(const bal_workload *w, const fitted *r)
-{
-    double f = r->share.at + r->share.slope * (r->depth + r->down);
-
-    return fmin(fmax(exp2(f), 1 / (double)w->n), 1);
-}
-
-static double spread_of(const bal_measured *m, const fitted *r)
-{
-    return (m->thin ? thinned : 1) * exp2(bend * fabs(r->down));
 }
 
 /* As many landmarks as asked for: what batches that have few get is between
  * nothing and BAL_FEW each. */
 static void wanted(const bal_workload *w, const bal_measured *m,
-                   const fitted *r, bal_expected *e)
+                   const trend *r, bal_expected *e)
 {
     enum { FILLED_MOST = 800 }; /* batches; with more none is filled */
     const bal_trial *last = &m->trial[m->trials - 1];
     double n = (double)w->n, asked = (double)w->sample.landmarks;
     double fill = w->batches > FILLED_MOST ? 0 : (double)w->batches;
     double filled = (double)last->filled * fill / (double)last->batches;
-    double f = share_of(w, r), off = row_length * spread_of(m, r);
+    double f = r->share, off = row_length * r->bent;
 
     e->landmarks = (bal_range){asked, asked + filled, asked + BAL_FEW * fill};
     if (2 * w->n <= 3 * w->sample.landmarks)
@@ -290,22 +256,19 @@ static void wanted(const bal_workload *w, const bal_measured *m,
 }
 
 static void until_covered(const bal_workload *w, const bal_measured *m,
-                          const fitted *r, bal_expected *e)
+                          const trend *r, bal_expected *e)
 {
-    double n = (double)w->n, f = share_of(w, r);
-    double at = fmax(r->cover.at + r->cover.slope * r->n, 1);
-    double scatter = (m->thin ? thinned : 1) * (chance + 2 * r->cover.off / at);
     bool shorter = !m->by_batch && w->rows.neighbors.k > 0;
-    double more = (shorter ? steeper : 1) * r->cover.slope * r->up;
+    double n = (double)w->n, at = fmax(r->cover, 1);
+    double more = (shorter ? steeper : 1) * r->more * r->up;
     double low = fmax(at + slope_low * more, 1);
     double mid = fmax(at + more, 1), high = fmax(at + slope_high * more, 1);
-    double bent = exp2(bend * fabs(r->down));
 
-    e->entries = (bal_range){n * fmax(low * low / scatter, 1), n * mid * mid,
-                             n * high * high * scatter};
-    e->landmarks = (bal_range){e->entries.low / n / f / bent,
-                               e->entries.mid / n / f,
-                               e->entries.high / n / f * bent};
+    e->entries = (bal_range){n * fmax(low * low / chance, 1), n * mid * mid,
+                             n * high * high * chance};
+    e->landmarks = (bal_range){e->entries.low / n / r->share / r->bent,
+                               e->entries.mid / n / r->share,
+                               e->entries.high / n / r->share * r->bent};
 }
 
 /* No more landmarks than there may be; entries in proportion. */
@@ -346,7 +309,7 @@ void bal_model_expect(const bal_workload *w, const bal_measured *m,
         out->rows = (double)last->rows;
         return;
     }
-    fitted r = fit_trials(w, m);
+    trend r = trend_of(w, m);
     if (w->sample.landmarks > 0)
         wanted(w, m, &r, out);
     else
@@ -397,7 +360,8 @@ bal_range bal_model_time(const bal_workload *w, const bal_rank_part *part,
     for (int p = 0; p < BAL_RUN_PHASES; p++)
         if (p != BAL_PHASE_SAMPLE && p != BAL_PHASE_CORRECT)
             fixed += phase[p];
-    double drawn = phase[BAL_PHASE_SAMPLE], corrected = phase[BAL_PHASE_CORRECT];
+    double drawn = phase[BAL_PHASE_SAMPLE];
+    double corrected = phase[BAL_PHASE_CORRECT];
     return (bal_range){
         fixed + drawn * e->landmarks.low / e->landmarks.mid +
             corrected * e->entries.low / e->entries.mid,

@@ -20,7 +20,7 @@ typedef struct forecast {
     const bal_workload *w;
     bal_rank_part part;           /* the most that a rank has */
     bool told;                    /* whether the rest is known */
-    char why[BAL_ERROR_TEXT_MAX]; /* else the reason */
+    const char *why;              /* else the reason */
     bal_measured measured;
     bal_expected expected;
     bal_range seconds;
@@ -48,48 +48,29 @@ static void print_batch(const bal_question *q, bal_size b)
     putchar('\n');
 }
 
-static void print_small(const bal_question *q, bal_size small)
-{
-    bal_size left = NAMED;
-
-    for (bal_size b = 0; b < q->labels->count && left > 0; b++)
-        if (is_small(q, b)) {
-            print_batch(q, b);
-            left--;
-        }
-    if (small > NAMED)
-        printf("  ... and %lld more with fewer than k others\n",
-               (long long)(small - NAMED));
-}
-
-static void print_list(const bal_question *q, bal_size small)
-{
-    bal_size count = q->labels->count;
-
-    if (count <= FEW || q->verbose) {
-        for (bal_size b = 0; b < count; b++)
-            print_batch(q, b);
-        return;
-    }
-    print_small(q, small);
-    puts("  (-v lists all)");
-}
-
 static void print_batches(const bal_question *q)
 {
-    bal_size least = q->run->n, most = 0, small = 0;
+    const bal_labels *l = q->labels;
+    bool all = l->count <= FEW || q->verbose;
+    bal_size least = q->run->n, most = 0, small = 0, named = 0;
 
-    for (bal_size b = 0; b < q->labels->count; b++) {
-        bal_size size = q->labels->size[b];
-        least = size < least ? size : least;
-        most = size > most ? size : most;
+    for (bal_size b = 0; b < l->count; b++) {
+        least = l->size[b] < least ? l->size[b] : least;
+        most = l->size[b] > most ? l->size[b] : most;
         small += is_small(q, b);
     }
     printf("batches          %lld, of %lld to %lld profiles; %lld with fewer "
            "than k other points\n",
-           (long long)q->labels->count, (long long)least, (long long)most,
+           (long long)l->count, (long long)least, (long long)most,
            (long long)small);
-    print_list(q, small);
+    for (bal_size b = 0; b < l->count; b++)
+        if (all || (is_small(q, b) && named++ < NAMED))
+            print_batch(q, b);
+    if (!all && small > NAMED)
+        printf("  ... and %lld more with fewer than k others\n",
+               (long long)(small - NAMED));
+    if (!all)
+        puts("  (-v lists all)");
 }
 
 /* ---- matrices ---- */
@@ -102,26 +83,27 @@ static const char *storage_name(const bal_matrix_info *m)
     return name[m->storage];
 }
 
-static const char *chunks_text(const bal_matrix_info *m, char *text,
-                               size_t size)
+/* Type, storage, chunks, compression and size. */
+static void print_storage(const bal_matrix_info *m)
 {
-    text[0] = '\0';
+    char bytes[32];
+
+    printf("%s", storage_name(m));
     if (m->chunked && m->storage == BAL_DENSE)
-        snprintf(text, size, ", chunks %lld x %lld", (long long)m->chunk[0],
-                 (long long)m->chunk[1]);
-    return text;
+        printf(", chunks %lld x %lld", (long long)m->chunk[0],
+               (long long)m->chunk[1]);
+    printf(", %s, %s", m->filters[0] != '\0' ? m->filters : "not compressed",
+           bal_bytes(bytes, sizeof bytes, m->file_bytes));
 }
 
 static void list_matrix(const bal_matrix_info *m)
 {
-    char shape[64], chunks[96], bytes[32];
+    char shape[64];
 
     snprintf(shape, sizeof shape, "%lld x %lld", (long long)m->n,
              (long long)m->d);
-    printf("  %-24s %-16s %-8s %s%s, %s, %s", m->name, shape, m->element,
-           storage_name(m), chunks_text(m, chunks, sizeof chunks),
-           m->filters[0] != '\0' ? m->filters : "not compressed",
-           bal_bytes(bytes, sizeof bytes, m->file_bytes));
+    printf("  %-24s %-16s %-8s ", m->name, shape, m->element);
+    print_storage(m);
     if (m->storage != BAL_DENSE)
         printf(", %lld entries stored", (long long)m->nnz);
     putchar('\n');
@@ -154,15 +136,12 @@ done:
 static void print_matrix(const forecast *f)
 {
     const bal_matrix_info *m = &f->w->matrix;
-    char chunks[96], bytes[32];
 
-    printf("matrix           %s of '%s': %lld profiles x %lld features, %s, "
-           "%s%s, %s, %s in the file\n",
+    printf("matrix           %s of '%s': %lld profiles x %lld features, %s, ",
            m->name, bal_h5ad_path(f->q->file), (long long)m->n,
-           (long long)m->d, m->element, storage_name(m),
-           chunks_text(m, chunks, sizeof chunks),
-           m->filters[0] != '\0' ? m->filters : "not compressed",
-           bal_bytes(bytes, sizeof bytes, m->file_bytes));
+           (long long)m->d, m->element);
+    print_storage(m);
+    puts(" in the file");
 }
 
 /* ---- what is known ---- */
@@ -313,9 +292,6 @@ static void print_source(const forecast *f)
     if (tried < m->n)
         printf(", with trials of the sampler on up to %lld of them",
                (long long)tried);
-    if (m->thin)
-        printf("; a wide range, as it has few profiles of a batch for k = %lld",
-               (long long)f->w->rows.neighbors.k);
     if (f->w->passes > 1)
         printf("; the time is that of %s%lld passes",
                f->w->until_still ? "all of at most " : "",
@@ -345,49 +321,32 @@ static void print(const forecast *f)
 
 /* ---- putting it together ---- */
 
-static bal_verdict foretell(bal_comm *c, forecast *f)
+/* Tells what can be told. A run on input that cannot be used would fail as this
+ * does.  Collective. */
+static bal_verdict tell(bal_comm *c, forecast *f)
 {
     const bal_question *q = f->q;
     double start = bal_now();
-    bal_verdict st;
+    bal_verdict st = {BAL_OK};
 
-    BAL_TRY(bal_measure(c, q->file, q->labels, f->w, q->opening, &f->measured));
+    if (!q->named || f->part.width < 1) {
+        f->why = q->named ? "a run would need a larger '--memory-per-rank', or "
+                            "more ranks"
+                          : "landmarks and time need '--batch COLUMN'";
+        return st;
+    }
+    st = bal_measure(c, q->file, q->labels, f->w, q->opening, &f->measured);
+    bal_progress_end();
+    if (bal_failed(st)) {
+        f->why = "the input cannot be used";
+        return st;
+    }
     bal_model_expect(f->w, &f->measured, &f->expected);
     f->seconds =
         bal_model_time(f->w, &f->part, &f->measured, &f->expected, f->phase);
     f->told = true;
     f->cost = bal_now() - start;
-done:
     return st;
-}
-
-static void leave_out(forecast *f, const char *why)
-{
-    snprintf(f->why, sizeof f->why, "%s", why);
-}
-
-/* A run on input that cannot be used would fail as this does.  Collective. */
-static bal_verdict tell(bal_comm *c, forecast *f)
-{
-    bal_verdict st = {BAL_OK};
-
-    if (!f->q->named)
-        leave_out(f, "landmarks and time need '--batch COLUMN'");
-    else if (f->part.width < 1)
-        leave_out(f, "a run would need a larger '--memory-per-rank', or more "
-                     "ranks");
-    else
-        st = foretell(c, f);
-    bal_progress_end();
-    if (!bal_failed(st))
-        return st;
-    if (st.code == BAL_EINPUT || st.code == BAL_ENUMERIC) {
-        leave_out(f, "the input cannot be used");
-        return st;
-    }
-    leave_out(f, bal_error_get()->text);
-    bal_error_clear();
-    return bal_agree(c, BAL_OK);
 }
 
 bal_verdict bal_forecast_print(bal_comm *c, const bal_question *q)

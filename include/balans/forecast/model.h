@@ -102,7 +102,6 @@ typedef struct bal_measured {
     bool by_batch;   ///< trials differ in their batches, not in the points of
                      ///< each and in k
     double stretch;  ///< what their k lacks of the sample's part of the run's
-    bool thin;       ///< too few points of a batch for its k
     bal_trial trial[BAL_TRIALS_MOST]; ///< in ascending order of n
     int trials;
     double opening;     ///< seconds until rows can be read
@@ -110,8 +109,8 @@ typedef struct bal_measured {
     double space_fixed; ///< seconds of the space that do not grow with n ...
     double space_row;   ///< ... and for each row of a rank
     double point;       ///< seconds of the sampler for a row and a point
-    double arrange;     ///< seconds for an entry of A, to turn it into its
-                        ///< orders and to find parts and trust
+    double arrange;     ///< seconds for an entry of A, to turn it into an order
+                        ///< of points and to find parts and trust
     double correct;     ///< seconds of the correction, an entry and a feature
 } bal_measured;
 

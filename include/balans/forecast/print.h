@@ -15,7 +15,7 @@ typedef struct bal_question {
                               ///< profiles are one and no more is told than
                               ///< what does not hang on them
     bool verbose;             ///< lists all batches
-    bool estimator;           ///< the run inverts A (nystrom), which is left out
+    bool estimator;           ///< the run inverts A (nystrom): left out
     double opening;           ///< seconds that opening the file took
     const bal_workload *run;
 } bal_question;
@@ -26,8 +26,8 @@ typedef struct bal_question {
  * 0's stdout.
  *
  * Collective.
- * Fails where the sample shows that a run would fail on the input, after what is
- * known was printed.  What else keeps the sample from being taken is printed.
+ * Fails where a run on the input would, as the sample shows, after what is
+ * known was printed; with BAL_ENOMEM.
  * Cost: that of bal_measure().
  */
 bal_verdict bal_forecast_print(bal_comm *c, const bal_question *q);

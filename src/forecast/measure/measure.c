@@ -11,12 +11,11 @@
  * every batch, more and more of its points, and the run's k.
  *
  * Where all profiles are the sample, and the budget reaches, the last trial is
- * the run's first pass. Its affinities also serve to time what follows the
- * sampler; the profiles that are corrected then are made up, as how fast that
- * goes does not depend on their values.
+ * the run's first pass. Its affinities also serve to time what follows.
  *
- * Cost: the sample's, and WORK_MOST steps of the sampler's inner loop: about
- * half a second. */
+ * Cost: the sample's, and up to twice WORK_MOST steps of the sampler's inner
+ * loop: less than a second.
+ */
 #include "balans/forecast/measure.h"
 
 #include <string.h>
@@ -32,9 +31,7 @@ enum {
     BATCH_STEPS = 2000, /* its dimensions, and a batch: they bound the work */
 };
 
-#define WORK_MOST    8e9
-#define FLOATS_MOST  16e6 /* of the profiles that are corrected ... */
-#define CORRECT_MOST 2e8  /* ... and products of an entry and a feature */
+#define WORK_MOST 5e9 /* of a trial, these steps */
 
 /* The sample in the making; all is on this rank alone. */
 typedef struct trials {
@@ -161,17 +158,15 @@ static void look_at_batches(trials *t)
 
 static void choose_axis(trials *t)
 {
-    enum { K_LEAST = 3, DEEP = 100 };
+    enum { K_LEAST = 3 };
     bal_measured *m = t->m;
     bal_size k = t->w->rows.neighbors.k;
     double part = (double)k * t->share;
-    double depth = (double)t->rows.m / (double)t->batches;
 
     m->by_batch = t->batches >= BAL_BATCHES_LEAST &&
                   (k == 0 || t->share > 0.99 || part >= K_LEAST);
     t->k = m->by_batch ? (bal_size)(part + 0.5) : k;
     m->stretch = m->by_batch && t->k > 0 ? part / (double)t->k : 1;
-    m->thin = !m->by_batch && !m->whole && depth < DEEP * (double)k;
 }
 
 /* Labels and coordinates of every `stride`-th batch, or row; batches are
@@ -239,81 +234,60 @@ static bal_size landmarks_of(const trials *t, bal_size n)
 
 /* ---- what follows the sampler ---- */
 
-/* Made-up profiles, as wide as there is time for. */
-static bal_status make_up(const bal_workload *w, bal_size n, double entries,
-                          bal_blocks **x, float **most)
-{
-    double wide = FLOATS_MOST / (double)n, most_wide = CORRECT_MOST / entries;
-    bal_size d;
-    bal_status st;
-
-    wide = wide < most_wide ? wide : most_wide;
-    d = wide < 16 ? 16 : (bal_size)wide;
-    BAL_TRY(bal_blocks_create(n, d < w->d ? d : w->d, 0, 1, x));
-    BAL_TRY(bal_blocks_reside(*x));
-    BAL_TRY(bal_alloc(most, (*x)->d, "the sample"));
-    for (bal_size i = 0; i < n * (*x)->d; i++)
-        (*x)->at[i] = (float)(i % 1021);
-    for (bal_size f = 0; f < (*x)->d; f++)
-        (*most)[f] = 1021;
-done:
-    return st;
-}
-
+/* Times what is done with A, on the coordinates: the profiles take as long for
+ * each feature. */
 static bal_verdict time_correct(const trials *t, const points *p,
                                 const bal_csr *a, const float *scale)
 {
     const bal_workload *w = t->w;
     const bal_layout *l = p->order->layout;
-    double entries = (double)bal_csr_entries(a) + 1, start;
-    bal_affinity *by_tile = NULL, *by_block = NULL;
+    bool residual = w->form == BAL_RESIDUAL;
+    double entries = (double)bal_csr_entries(a) + 1, start = bal_now();
     bal_correct_params par = {.form = w->form,
                               .blend = 1,
                               .memory = work_space(t),
                               .threads = w->space.threads};
+    bal_affinity *by_tile = NULL;
     bal_parts *parts = NULL;
     bal_trust *trust = NULL;
-    bal_blocks *x = NULL;
+    bal_blocks *z = NULL;
     bal_gidx *landmark = NULL;
     float *most = NULL;
-    bal_status mine = make_up(w, l->n, entries, &x, &most);
+    bal_status mine = bal_alloc(&landmark, a->m, "the sample");
     bal_verdict st;
 
     if (!bal_failed(mine))
-        mine = bal_alloc(&landmark, a->m, "the sample");
+        mine = bal_alloc(&most, p->z->p, "the sample");
+    if (!bal_failed(mine))
+        mine = bal_affinity_by_tile(a, p->order, &by_tile);
     BAL_TRY(bal_agree(t->self, mine));
     for (bal_size i = 0; i < a->m; i++)
         landmark[i] = a->row[i].landmark;
-    start = bal_now();
-    BAL_TRY(bal_affinity_by_block(t->self, a, p->order, x, par.memory,
-                                  &by_block));
-    BAL_TRY(bal_agree(t->self, bal_affinity_by_tile(a, p->order, &by_tile)));
-    BAL_TRY(bal_parts_create(t->self, by_tile, l,
-                             w->form == BAL_RESIDUAL ? l->batches : 1, &parts));
-    if (w->trusts && w->form == BAL_RESIDUAL)
+    BAL_TRY(bal_parts_create(t->self, by_tile, l, residual ? l->batches : 1,
+                             &parts));
+    if (w->trusts && residual)
         BAL_TRY(bal_trust_create(t->self, w->trust, by_tile, l, parts, scale,
                                  landmark, &trust));
     t->m->arrange = (bal_now() - start) / entries;
+    BAL_TRY(bal_agree(t->self, bal_tiles_blocks(p->z, 1 << 20, &z)));
+    BAL_TRY(bal_correct_bounds(t->self, z, most));
     par.parts = parts;
     par.trust = trust;
     start = bal_now();
-    BAL_TRY(bal_correct(t->self, by_block, x, &par, most, NULL));
-    t->m->correct = (bal_now() - start) / entries / (double)x->d;
+    BAL_TRY(bal_correct(t->self, by_tile, z, &par, most, NULL));
+    t->m->correct = (bal_now() - start) / entries / (double)p->z->p;
 done:
     bal_trust_destroy(&trust);
     bal_parts_destroy(&parts);
-    bal_affinity_destroy(&by_block);
     bal_affinity_destroy(&by_tile);
-    bal_blocks_destroy(&x);
+    bal_blocks_destroy(&z);
     bal_free(&landmark);
     bal_free(&most);
     return st;
 }
 
-/* The sampler on one part of `stride` of the sample; with `last`, what follows
- * it as well. */
-static bal_verdict try_part(trials *t, bal_size stride, bool last,
-                            bal_trial *out)
+/* The sampler, and what follows it, on one part of `stride` of the sample. */
+static bal_verdict try_part(trials *t, bal_size stride, bal_trial *out)
 {
     bal_row_params rows = t->w->rows;
     bal_sample_params par = t->w->sample;
@@ -335,8 +309,7 @@ static bal_verdict try_part(trials *t, bal_size stride, bool last,
                   (double)p.labels.n;
     *out = (bal_trial){p.labels.n, p.labels.count, r.landmarks,
                        r.filled,   r.rows,         r.entries};
-    if (last)
-        BAL_TRY(time_correct(t, &p, a, r.scale));
+    BAL_TRY(time_correct(t, &p, a, r.scale));
 done:
     bal_csr_destroy(&a);
     bal_sample_report_finish(&r);
@@ -359,29 +332,19 @@ static double work_of(const trials *t, double part)
     return rows * (n * (double)(m->p + POINT_STEPS) + batches * BATCH_STEPS);
 }
 
-/* Whether the part is the last that the budget has room for. */
-static bool is_last(const trials *t, bal_size stride, double left)
-{
-    double growth = t->w->sample.landmarks == 0 ? 1.7 : 1;
-
-    return stride == 1 || growth * work_of(t, 2.0 / (double)stride) > left;
-}
-
 static bal_verdict try_parts(trials *t)
 {
     enum { FEW = 4096 };
     bal_measured *m = t->m;
     bal_size stride = m->whole && t->rows.m <= FEW ? 1 : 32;
-    double left = WORK_MOST;
-    bool last = false;
     bal_verdict st = {BAL_OK};
 
     while (stride > (m->by_batch ? (t->batches + 1) / 2 : 8))
         stride /= 2;
-    for (; stride > 0 && !last; stride /= 2) {
-        left -= work_of(t, 1 / (double)stride);
-        last = is_last(t, stride, left);
-        BAL_TRY(try_part(t, stride, last, &m->trial[m->trials]));
+    for (; stride > 0; stride /= 2) {
+        if (m->trials > 0 && work_of(t, 1 / (double)stride) > WORK_MOST)
+            break;
+        BAL_TRY(try_part(t, stride, &m->trial[m->trials]));
         m->trials++;
     }
     m->whole = m->whole && m->trial[m->trials - 1].n == t->w->n;

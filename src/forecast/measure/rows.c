@@ -1,9 +1,8 @@
 /* Which rows are looked at, and how fast they are read.
  *
  * How far a point's neighbours are hangs on the points of its batch, so batches
- * are taken whole, as many as there is room for, evenly from the largest to the
- * smallest; where that would be fewer than represent the file, equal parts of
- * them. Rows are read in windows of whole chunks, those that hold a row to be
+ * are taken whole, as many as there is room for, evenly out of all; where that
+ * would be fewer than represent the file, equal parts of them. Rows are read in windows of whole chunks, those that hold a row to be
  * taken; where that would be more than READ_MOST bytes, as batches lie mixed,
  * windows evenly spread over the file, and more batches in them. Which rows are
  * taken does not depend on the number of ranks.
@@ -11,13 +10,10 @@
  * Cost: ROWS_MOST rows or FLOATS_MOST numbers to keep, READ_MOST bytes to
  * read, a quarter of it where they are compressed. */
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "balans/base/mem.h"
 #include "balans/base/timer.h"
 #include "balans/par/agree.h"
-#include "balans/par/exchange.h"
 #include "rows.h"
 
 enum {
@@ -40,49 +36,26 @@ typedef struct choice {
 
 /* ---- which rows ---- */
 
-typedef struct sized {
-    bal_size size, batch;
-} sized;
-
-static int larger_first(const void *a, const void *b)
+/* Takes `count` batches evenly out of all; fewer, but not below
+ * BAL_BATCHES_LEAST, if they have more than `most` points.
+ * @return how many they have */
+static double take_batches(const bal_labels *l, bal_size count, double most,
+                           bool *taken)
 {
-    const sized *x = a, *y = b;
-
-    if (x->size != y->size)
-        return x->size > y->size ? -1 : 1;
-    return x->batch < y->batch ? -1 : 1;
-}
-
-/* Takes `count` batches; fewer, but not below BAL_BATCHES_LEAST, if they have
- * more than `most` points.
- * @return by `points` how many they have */
-static bal_status take_batches(const bal_labels *l, bal_size count, double most,
-                               bool *taken, double *points)
-{
-    bal_status st;
-    sized *order = NULL;
-
-    BAL_TRY(bal_alloc(&order, l->count, "the sample"));
-    for (bal_size b = 0; b < l->count; b++)
-        order[b] = (sized){l->size[b], b};
-    qsort(order, (size_t)l->count, sizeof *order, larger_first);
     for (;; count -= (count + 15) / 16) {
-        *points = 0;
-        for (bal_size i = 0; i < count; i++)
-            *points += (double)order[i * l->count / count].size;
-        if (*points <= most || count <= BAL_BATCHES_LEAST)
-            break;
+        double points = 0;
+        for (bal_size b = 0; b < l->count; b++) {
+            taken[b] = (b + 1) * count / l->count > b * count / l->count;
+            points += taken[b] ? (double)l->size[b] : 0;
+        }
+        if (points <= most || count <= BAL_BATCHES_LEAST)
+            return points;
     }
-    for (bal_size i = 0; i < count; i++)
-        taken[order[i * l->count / count].batch] = true;
-done:
-    bal_free(&order);
-    return st;
 }
 
 /* The part of the rows that lie in windows with one of `count` batches out of
- * all: nearly 1 where rows of a batch lie one by one. Neighbours are compared in
- * blocks only, which all lie on one rank.  Collective. */
+ * all: nearly 1 where rows of a batch lie one by one. Neighbours are compared
+ * in blocks only, which all lie on one rank.  Collective. */
 static double part_read(const bal_rows_source *from, bal_size length,
                         bal_size count)
 {
@@ -119,33 +92,30 @@ static bal_size window_rows(const bal_matrix_info *info)
     return band > info->n / 8 ? rows : (rows + band - 1) / band * band;
 }
 
-/* Collective, but for its outcome. */
-static bal_status choose(const bal_rows_source *from, bool whole, choice *ch)
+/* Collective. */
+static void choose(const bal_rows_source *from, bool whole, choice *ch)
 {
     const bal_matrix_info *info = from->info;
     const bal_labels *l = from->labels;
-    double n = (double)info->n, rows = (double)rows_most(info), points;
+    double n = (double)info->n, rows = (double)rows_most(info);
     double readable = READ_MOST / (4.0 * (double)info->d);
     bal_size count = (bal_size)(rows / n * (double)l->count);
-    double part;
-    bal_status st;
 
     count = count > BAL_BATCHES_LEAST ? count : BAL_BATCHES_LEAST;
     count = whole || count > l->count ? l->count : count;
     ch->share = 1;
-    part = part_read(from, ch->length, count);
+    double read = n * part_read(from, ch->length, count);
     if (info->filters[0] != '\0' || info->storage != BAL_DENSE)
         readable /= 4;
     readable = fmax(readable, rows);
-    if (!whole && part * n > readable) {
-        ch->share = readable / (part * n);
+    if (!whole && read > readable) {
+        ch->share = readable / read;
         count = (bal_size)fmin((double)count / ch->share, (double)l->count);
     }
-    BAL_TRY(take_batches(l, count, rows / ch->share, ch->taken, &points));
+    double points = take_batches(l, count, whole ? n : rows / ch->share,
+                                 ch->taken);
     if (!whole)
         ch->share = fmin(ch->share, rows / points);
-done:
-    return st;
 }
 
 /* ---- reading ---- */
@@ -179,108 +149,69 @@ static bal_gidx end_of(const bal_rows_source *from, const choice *ch,
     return next < end ? next : end;
 }
 
-/* Of wide rows features that are evenly spread. */
+/* Reads the windows into the rows from number `at` on; of wide rows features
+ * that are evenly spread. */
 static bal_status read_windows(const bal_rows_source *from, const choice *ch,
-                               bal_sample_rows *s, bal_size *read)
+                               bal_size at, bal_sample_rows *s, bal_size *read)
 {
     const bal_labels *l = from->labels;
     bal_size d = from->info->d;
     bal_gidx end;
     bal_status st = BAL_OK;
 
-    for (bal_gidx at = l->first; at < l->first + l->m; at = end) {
-        end = end_of(from, ch, at);
-        if (rows_of(from, ch, at, end) == 0)
+    for (bal_gidx w = l->first; w < l->first + l->m; w = end) {
+        end = end_of(from, ch, w);
+        if (rows_of(from, ch, w, end) == 0)
             continue;
-        BAL_TRY(bal_h5ad_read_rows(from->file, at, end - at, ch->window));
-        *read += end - at;
-        for (bal_gidx i = at; i < end; i++) {
+        BAL_TRY(bal_h5ad_read_rows(from->file, w, end - w, ch->window));
+        *read += end - w;
+        for (bal_gidx i = w; i < end; i++) {
             if (!is_taken(from, ch, i))
                 continue;
             for (bal_size f = 0; f < s->d; f++)
-                s->rows[s->m * s->d + f] =
-                    ch->window[(i - at) * d + f * d / s->d];
-            s->code[s->m++] = l->code[i - l->first];
+                s->rows[at * s->d + f] =
+                    ch->window[(i - w) * d + f * d / s->d];
+            s->code[at++] = l->code[i - l->first];
         }
     }
 done:
     return st;
 }
 
-static bal_status read_sample(const bal_rows_source *from, choice *ch,
-                              double *seconds, bal_sample_rows *s)
-{
-    const bal_labels *l = from->labels;
-    bal_size d = from->info->d, m = 0, read = 0;
-    double start;
-    bal_status st;
-
-    s->d = d < FEATURES_MOST ? d : FEATURES_MOST;
-    for (bal_gidx at = l->first; at < l->first + l->m; at = end_of(from, ch, at))
-        m += rows_of(from, ch, at, end_of(from, ch, at));
-    BAL_TRY(bal_alloc(&s->rows, m * s->d, "the sample"));
-    BAL_TRY(bal_alloc(&s->code, m, "the sample"));
-    BAL_TRY(bal_alloc(&ch->window, ch->length * d, "the sample"));
-    start = bal_now();
-    BAL_TRY(read_windows(from, ch, s, &read));
-    *seconds = read > 0 ? (bal_now() - start) / (double)read : 0;
-done:
-    return st;
-}
-
-/* ---- all of them on every rank ---- */
-
-/* Records of all ranks, in their order, in place of this rank's. */
-static bal_verdict collect(bal_comm *c, bal_size count, size_t size, bal_size n,
-                           void **records)
-{
-    bal_size *to = NULL, *got = NULL;
-    void *all = NULL;
-    bal_status mine = bal_alloc(&to, c->size, "the sample");
-    bal_verdict st;
-
-    if (!bal_failed(mine))
-        mine = bal_alloc(&got, c->size, "the sample");
-    BAL_TRY(bal_agree(c, mine));
-    to[0] = count;
-    BAL_TRY(bal_exchange(c, *records, to, size, &all, got));
-    if (c->rank != 0) {
-        bal_mem_free(&all);
-        mine = bal_mem_alloc(&all, n, size, "the sample");
-    }
-    BAL_TRY(bal_agree(c, mine));
-    bal_comm_bcast(c, all, n * (bal_size)size, 0);
-    bal_mem_free(records);
-    *records = all;
-    all = NULL;
-done:
-    bal_mem_free(&all);
-    bal_free(&to);
-    bal_free(&got);
-    return st;
-}
-
+/* Each rank reads its own rows into an array for all of them, which are then
+ * put together: all bits of the others' are zero. */
 bal_verdict bal_sample_rows_read(const bal_rows_source *from,
                                  bal_measured *told, bal_sample_rows *out)
 {
+    const bal_labels *l = from->labels;
     choice ch = {.length = window_rows(from->info)};
-    bal_size rows = rows_most(from->info);
-    bal_status mine = bal_alloc(&ch.taken, from->labels->count, "the sample");
+    bal_size most = rows_most(from->info), d = from->info->d, read = 0;
+    int64_t m = 0, at = 0;
+    double start;
+    bal_status mine = bal_alloc(&ch.taken, l->count, "the sample");
     bal_verdict st;
 
-    *out = (bal_sample_rows){0};
-    told->whole = from->info->n <= rows + rows / 4;
+    *out = (bal_sample_rows){.d = d < FEATURES_MOST ? d : FEATURES_MOST};
+    told->whole = from->info->n <= most + most / 4;
     BAL_TRY(bal_agree(from->c, mine));
-    BAL_TRY(bal_agree(from->c, choose(from, told->whole, &ch)));
-    BAL_TRY(bal_agree(from->c,
-                      read_sample(from, &ch, &told->read_row, out)));
-    int64_t n = out->m;
-    bal_comm_sum_i64(from->c, &n, 1);
-    BAL_TRY(collect(from->c, out->m, sizeof(float) * (size_t)out->d, n,
-                    (void **)&out->rows));
-    BAL_TRY(collect(from->c, out->m, sizeof *out->code, n,
-                    (void **)&out->code));
-    out->m = n;
+    choose(from, told->whole, &ch);
+    for (bal_gidx w = l->first; w < l->first + l->m; w = end_of(from, &ch, w))
+        m += rows_of(from, &ch, w, end_of(from, &ch, w));
+    bal_comm_exscan_i64(from->c, &m, 1, &at);
+    bal_comm_sum_i64(from->c, &m, 1);
+    out->m = m;
+    mine = bal_alloc(&out->rows, m * out->d, "the sample");
+    if (!bal_failed(mine))
+        mine = bal_alloc(&out->code, m, "the sample");
+    if (!bal_failed(mine))
+        mine = bal_alloc(&ch.window, ch.length * d, "the sample");
+    start = bal_now();
+    if (!bal_failed(mine))
+        mine = read_windows(from, &ch, at, out, &read);
+    told->read_row = (bal_now() - start) / (double)(read > 0 ? read : 1);
+    BAL_TRY(bal_agree(from->c, mine));
+    bal_comm_or_u32(from->c, (uint32_t *)(void *)out->rows, m * out->d);
+    bal_comm_or_u32(from->c, (uint32_t *)(void *)out->code, m);
 done:
     bal_free(&ch.taken);
     bal_free(&ch.window);
