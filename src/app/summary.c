@@ -178,6 +178,9 @@ enum {
 static void own_figures(const bal_outcome *r, int64_t *f)
 {
     const bal_comm *c = r->in->comm;
+    bal_rank_part part =
+        bal_model_part(r->workload, r->points->order->layout);
+    bal_size phase[BAL_RUN_PHASES];
 
     for (int p = 0; p < BAL_PHASE_COUNT; p++) {
         f[F_SECONDS + p] = (int64_t)(c->tally[p].seconds * 1e9);
@@ -187,9 +190,9 @@ static void own_figures(const bal_outcome *r, int64_t *f)
     }
     f[F_RSS] = bal_mem_rss_peak();
     f[F_HELD] = bal_mem_peak();
-    f[F_FORMULA] = bal_run_memory(r->in->par, r->points->order->layout,
-                                  r->points->x->m, r->space->d, r->space->p,
-                                  r->streamed, r->passed->affinity_bytes);
+    f[F_FORMULA] =
+        bal_model_memory(r->workload, &part, (double)r->passed->last.m,
+                         r->passed->affinity_bytes, phase);
 }
 
 typedef struct spread {
@@ -370,7 +373,7 @@ static json_t *report_of(const bal_outcome *r, const gathered *g)
         hosts_of(g->host, ranks), "row_lengths",
         lengths_of(g->length, r->passed->last.m), "ranks", (json_int_t)ranks,
         "threads", (json_int_t)bal_params_threads(par), "memory_per_rank",
-        (json_int_t)bal_params_memory(par), "streamed", r->streamed,
+        (json_int_t)bal_params_memory(par), "streamed", r->workload->streamed,
         "libraries", libraries_of(), "phases", phases_of(g->figure, ranks),
         "memory", memory_of(g->figure, ranks), "sampling",
         sampling_of(&r->passed->last.report));
@@ -424,18 +427,4 @@ void bal_run_print_phases(const json_t *run)
     bal_info("peak memory of a rank: %s; at most %s by the formula",
              bal_bytes(peak, sizeof peak, int_of(memory, "rss_peak_max")),
              bal_bytes(most, sizeof most, int_of(memory, "formula_max")));
-}
-
-bal_size bal_run_memory(const bal_params *par, const bal_layout *l,
-                        bal_size rows, bal_size d, bal_size p, bool streamed,
-                        bal_size affinities)
-{
-    enum { PROGRAM = 56 << 20 }; /* as measured, with MPI, HDF5 and BLAS */
-    bal_size m = l->m, memory = bal_params_memory(par);
-    bal_size x = 4 * rows * d;
-
-    if (streamed && x > memory / 4)
-        x = memory / 4;
-    return PROGRAM + x + 4 * l->lanes * p + 20 * m + 12 * rows + affinities +
-           memory;
 }
