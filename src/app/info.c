@@ -90,9 +90,11 @@ static bal_verdict take_as_one(bal_input *in)
 
     count = bal_slab_first(n, c->rank + 1, c->size) -
             bal_slab_first(n, c->rank, c->size);
+    BAL_TRY(bal_agree(c, bal_input_allot(in, 1)));
     BAL_TRY(bal_agree(c, bal_alloc(&code, count, "the batches")));
     BAL_TRY(bal_labels_unify(c, n, &name, 1, code, false, "the file",
-                             &in->labels));
+                             &in->labels[0]));
+    in->columns = 1;
     code = NULL;
 done:
     bal_free(&code);

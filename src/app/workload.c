@@ -25,8 +25,8 @@ static bal_workload describe(const bal_input *in, int ranks)
         .n = in->info.n,
         .d = d,
         .p = par->pca > 0 && d > par->pca ? par->pca : d,
-        .batches = in->labels->count,
-        .batch_size = in->labels->size,
+        .batches = in->labels[0]->count,
+        .batch_size = in->labels[0]->size,
         .ranks = ranks,
         .space = space_params(par),
         .rows = bal_run_row_params(par),
@@ -69,7 +69,7 @@ bal_verdict bal_run_forecast(const bal_input *in, int ranks, double opening)
     bal_workload run;
     bal_question q = {
         .file = in->file,
-        .labels = in->labels,
+        .labels = in->labels[0],
         .named = in->par->batch != NULL,
         .verbose = in->par->verbose,
         .estimator = in->par->estimator == BAL_NYSTROM,
