@@ -5,7 +5,7 @@
 
 #include "balans/base/mem.h"
 #include "balans/par/agree.h"
-#include "balans/par/kmerge.h"
+#include "balans/par/select.h"
 
 static int by_value(const void *a, const void *b)
 {
@@ -39,23 +39,14 @@ bal_status bal_moves_scale(const bal_layout *l, const bal_landmarks *k,
 bal_verdict bal_moves_median(bal_comm *c, const bal_layout *l,
                              const double *move2, double *out)
 {
-    float *value = NULL, kth = 0;
-    const float *list;
-    int64_t *work = NULL;
-    bal_size count = l->m, k = (l->n - 1) / 2 + 1;
-    bal_status mine = bal_alloc(&value, l->m, "the points' moves");
+    float *value = NULL;
     bal_verdict st;
 
-    if (!bal_failed(mine))
-        mine = bal_alloc(&work, BAL_KRADIX_WORK, "the points' moves");
-    BAL_TRY(bal_agree(c, mine));
+    BAL_TRY(bal_agree(c, bal_alloc(&value, l->m, "the points' moves")));
     for (bal_lidx j = 0; j < l->m; j++)
         value[j] = (float)move2[j];
-    list = value;
-    bal_kradix(c, &list, &count, &k, 1, work, &kth);
-    *out = sqrt((double)kth);
+    *out = sqrt((double)bal_select_all(c, value, l->m, (l->n - 1) / 2 + 1));
 done:
     bal_free(&value);
-    bal_free(&work);
     return st;
 }
