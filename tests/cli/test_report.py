@@ -72,6 +72,18 @@ def check_runs(folder):
     t.check(len(sums) == len(RUNS), "results have equal checksums")
 
 
+def check_no_scale(folder):
+    """A landmark alone in its batch has no scale there, which is said so."""
+    few, report = folder / "few.h5ad", folder / "run.json"
+    t.works("simulate", few, "--points", 4, "--batches", 3, "--dims", 4, "-q")
+    t.works("correct", few, folder / "out.h5ad", "--batch", "batch", "--force",
+            "-q", "--correction", "residual", "--passes", "auto",
+            "--max-landmarks", 1, "--uncovered", "keep", "--seed", 1,
+            "--report", report)
+    passes = json.loads(report.read_text())["result"]["passes"]
+    t.check(set(passes["scale"]) == {-1}, f"without a scale: {passes}")
+
+
 def check_bytes(folder):
     """A name that is not UTF-8 is not lost."""
     odd = os.fsdecode(os.fsencode(folder) + b"/odd\xff.h5ad")
@@ -103,6 +115,7 @@ with tempfile.TemporaryDirectory() as name:
     t.works("simulate", where / "in.h5ad", "--points", 900, "--dims", 12,
             "--batches", 3)
     check_runs(where)
+    check_no_scale(where)
     check_bytes(where)
     check_schema(report_of(where, [], 2))
 t.end()

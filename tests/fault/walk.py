@@ -65,7 +65,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         subprocess.run([*launch, "1", program, "simulate",
-                        str(folder / "in.h5ad"), "--points", "600", "--dims",
+                        str(folder / "in.h5ad"), "--points", "1200", "--dims",
                         "20", "--batches", "4"],
                        check=True, timeout=TIMEOUT)
         for point in points_of(program):
