@@ -116,6 +116,8 @@ prepare_mpi() {
         export OMPI_MCA_btl_vader_backing_directory=${TMPDIR:-/tmp}
     fi
     export OMPI_MCA_rmaps_base_oversubscribe=1
+    # The same for Open MPI 5, which asks PRRTE.
+    export PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
     export OMPI_MCA_hwloc_base_binding_policy=none
     export OMPI_MCA_mpi_yield_when_idle=1
     export OMPI_MCA_orte_execute_quiet=1

@@ -1,6 +1,7 @@
 #include "balans/app/params.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 

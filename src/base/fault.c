@@ -15,10 +15,9 @@ static long reached[WISHES]; /* times this rank came by a wish's point */
 
 /* One name for each kind of step, in the order of a run. */
 const char *const bal_fault_points[] = {
-    "aside",   "open",    "batches", "begin",  "read",  "space",
-    "eigen",   "sample",  "row",    "keep",  "fill",
-    "publish", "invert",  "correct", "create", "write",
-    "finish",  NULL,
+    "aside",  "open", "batches", "begin",  "read",    "space",  "eigen",
+    "sample", "row",  "keep",    "fill",   "publish", "invert", "correct",
+    "create", "join", "write",   "finish", NULL,
 };
 
 void bal_fault_set_rank(int rank)

@@ -1,8 +1,10 @@
 /* One program, one command per job; from the command line to an exit code. */
+#define _POSIX_C_SOURCE 200809L
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "balans/base/fault.h"
 #include "balans/base/log.h"
@@ -227,6 +229,10 @@ int main(int argc, char **argv)
     else if (bal_mem_held() != 0)
         bal_debug("%lld bytes were not given back", (long long)bal_mem_held());
     int code = bal_status_exit_code(st.code);
+    if (c.torn) {
+        bal_signals_clean();
+        _exit(code);
+    }
     bal_signals_end(code);
     bal_comm_finish(&c);
     MPI_Finalize();

@@ -344,6 +344,7 @@ bal_status bal_h5_copy_dataset(bal_h5_copier *c, hid_t from, hid_t to,
         BAL_TRY(bal_h5_check_sources(from));
         BAL_TRY(copy_anew(c, from, to, as, refers, &fresh));
     } else {
+        BAL_TRY(bal_h5_check_chunks(from));
         BAL_TRY(copy_as_stored(from, to, as, &fresh));
     }
     BAL_TRY(bal_h5_copy_attributes(c, from, fresh, NULL));

@@ -142,6 +142,8 @@ static bal_status check_part(const bal_request *q, hid_t part, bal_size n)
     if (n >= 0 && dims[0] != n)
         return bal_column_refuse(q, "its length is not that of obs");
     bal_status st = bal_h5ad_check_filters(part);
+    if (!bal_failed(st))
+        st = bal_h5_check_chunks(part);
     return bal_failed(st) ? st : bal_h5_check_sources(part);
 }
 

@@ -126,6 +126,8 @@ static bal_status inspect_dense(hid_t dataset, const char *path,
     info->nnz = dims[0] * dims[1];
     describe_layout(dataset, info);
     bal_status st = bal_h5ad_check_filters(dataset);
+    if (!bal_failed(st))
+        st = bal_h5_check_chunks(dataset);
     return bal_failed(st) ? st : bal_h5_check_sources(dataset);
 }
 
@@ -151,6 +153,8 @@ static bal_status inspect_member(hid_t group, const char *member,
         st = bal_h5ad_check_filters(dataset);
     if (!bal_failed(st))
         st = bal_h5_check_sources(dataset);
+    if (!bal_failed(st))
+        st = bal_h5_check_chunks(dataset);
     if (!bal_failed(st) && is_data)
         describe_layout(dataset, info);
     else if (!bal_failed(st))

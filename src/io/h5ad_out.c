@@ -220,6 +220,23 @@ static bal_status check_access(const bal_h5ad_out *o)
     return st;
 }
 
+/* Closing is collective, too: where only some have the file open, they would
+ * wait for the others for ever, now or when MPI is finalized. */
+static bal_verdict open_together(bal_h5ad_out *o)
+{
+    bal_status mine =
+        bal_h5_open(o->partial, BAL_H5_UPDATE, o->comm, &o->file);
+
+    if (!bal_failed(mine))
+        mine = bal_fault("join");
+    bal_verdict st = bal_agree(o->comm, mine);
+    if (bal_failed(st)) {
+        o->file = H5I_INVALID_HID;
+        o->comm->torn = true;
+    }
+    return st;
+}
+
 bal_verdict bal_h5ad_out_create(bal_h5ad_out *o, const bal_out_plan *plan)
 {
     bal_comm *c = o->comm;
@@ -229,7 +246,7 @@ bal_verdict bal_h5ad_out_create(bal_h5ad_out *o, const bal_out_plan *plan)
     bal_watch_grant(10 * (double)o->copied);
     BAL_TRY(bal_agree(c, c->rank == 0 ? make_alone(o, plan) : BAL_OK));
     BAL_TRY(bal_agree(c, check_access(o)));
-    BAL_TRY(bal_agree(c, bal_h5_open(o->partial, BAL_H5_UPDATE, c, &o->file)));
+    BAL_TRY(open_together(o));
 done:
     bal_watch_grant(0);
     return st;

@@ -4,6 +4,7 @@
 #include <cblas.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -42,6 +43,8 @@ static const core cores[] = {
     {"SapphireRapids", BAL_ISA_AVX512},
 };
 
+#ifdef BAL_HAVE_OPENBLAS
+
 const char *bal_blas_core(void)
 {
     return openblas_get_corename();
@@ -63,6 +66,27 @@ void bal_blas_serial(void)
 {
     openblas_set_num_threads(1);
 }
+
+#else
+
+const char *bal_blas_core(void)
+{
+    return "its own";
+}
+
+const char *bal_blas_version(void)
+{
+    return BAL_BLAS_NAME;
+}
+
+/* BLIS and MKL look at these when they are first called. */
+void bal_blas_serial(void)
+{
+    (void)setenv("BLIS_NUM_THREADS", "1", 1);
+    (void)setenv("MKL_NUM_THREADS", "1", 1);
+}
+
+#endif
 
 const char *bal_blas_better_core(const char *name, bal_isa isa)
 {

@@ -3,6 +3,8 @@
 #include <cblas.h>
 #include <string.h>
 
+#include "balans/kernel/blas.h"
+
 void bal_tile_extremes(const float *x, int m, bal_size d, float *lo, float *hi)
 {
     for (int i = 0; i < m; i++) {
@@ -98,5 +100,5 @@ void bal_tile_gram(const double *v, bal_size d, bal_size i, int ni, bal_size j,
 
 void bal_blas_one_thread(void)
 {
-    openblas_set_num_threads(1);
+    bal_blas_serial();
 }

@@ -135,6 +135,10 @@ bal_status bal_h5_read(hid_t dataset, hid_t type, bal_gidx first,
 bool bal_h5_is_elsewhere(hid_t dataset);
 bal_status bal_h5_check_sources(hid_t dataset);
 
+/** Fails with BAL_EINPUT where the index of a dataset's chunks cannot be right;
+ *  that of many chunks is believed. */
+bal_status bal_h5_check_chunks(hid_t dataset);
+
 /** One element of a matrix as double. */
 bal_status bal_h5_read_one(hid_t dataset, bal_gidx row, bal_size col,
                            double *out);

@@ -1,7 +1,7 @@
 /**
  * @file
- * Which of OpenBLAS's kernel sets is in use, and whether it suits the
- * processor.
+ * Which BLAS is in use, and, of OpenBLAS, which of its kernel sets and whether
+ * that suits the processor.
  *
  * OpenBLAS picks its kernels by processor model when it is loaded.  A release
  * older than the processor does not know the model and may fall back to what
@@ -17,7 +17,8 @@
 
 #define BAL_BLAS_VARIABLE "OPENBLAS_CORETYPE"
 
-/** The kernel set in use, such as "Haswell".  Local. */
+/** The kernel set in use, such as "Haswell"; "its own" where the library is
+ *  not OpenBLAS.  Local. */
 const char *bal_blas_core(void);
 
 /** Name and version of the library in use, such as "OpenBLAS 0.3.21".
@@ -25,7 +26,8 @@ const char *bal_blas_core(void);
 const char *bal_blas_version(void);
 
 /** Makes every BLAS and LAPACK call of this process run in one thread: threads
- *  are ours to use, and results must not depend on their number.  Local. */
+ *  are ours to use, and results must not depend on their number.  Local; to be
+ *  called before any of them. */
 void bal_blas_serial(void);
 
 /**

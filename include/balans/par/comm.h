@@ -14,6 +14,7 @@
 #define BAL_PAR_COMM_H
 
 #include <mpi.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "balans/base/status.h"
@@ -47,6 +48,8 @@ typedef struct bal_comm {
     bal_tally tally[BAL_PHASE_COUNT];
     bal_status (*ask)(void *arg); ///< for bal_pause(), NULL = nobody asks
     void *ask_arg;
+    bool torn; ///< a collective of a library failed on some ranks only: MPI can
+               ///< no more be finalized, and the job just ends
 } bal_comm;
 
 /** Wraps a duplicate of `mpi` and gives it an error handler that ends the job

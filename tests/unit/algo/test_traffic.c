@@ -109,7 +109,7 @@ static void check(const bal_row_params *rows, const char *what)
     bal_csr *a = NULL;
 
     bal_tally before = c.tally[c.phase];
-    bal_verdict v = bal_sample(&c, p->z, p->route, rows, &par, &a, &report);
+    bal_verdict v = bal_sample(&c, p->z, p->order, rows, &par, &a, &report);
     bal_csr_destroy(&a);
     traffic most = most_of(rows, &report);
     bal_sample_report_finish(&report);

@@ -47,8 +47,7 @@ END_TEST
 START_TEST(knows_the_library)
 {
     all_assert(strlen(bal_blas_core()) > 0);
-    all_assert(strncmp(bal_blas_version(), "OpenBLAS ", 9) == 0);
-    all_assert(strchr(bal_blas_version() + 9, ' ') == NULL);
+    all_assert(strchr(bal_blas_version(), ' ') != NULL);
 }
 END_TEST
 
