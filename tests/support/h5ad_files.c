@@ -33,6 +33,17 @@ bool files_run(const bal_comm *c, const char *command)
     return ok != 0;
 }
 
+bool files_make(const bal_comm *c)
+{
+    char command[2048];
+
+    snprintf(command, sizeof command,
+             "/usr/bin/python3 -W ignore '%s' '%s' > '%s' 2>&1",
+             files_source("tests/support/make_h5ad.py"), files_path("."),
+             files_path("log"));
+    return files_run(c, command);
+}
+
 void files_end(const bal_comm *c)
 {
     char command[320];

@@ -26,6 +26,10 @@ const char *files_real(const bal_comm *c, const char *name);
  *  Collective. */
 bool files_run(const bal_comm *c, const char *command);
 
+/** Writes the files of support/make_h5ad.py into the folder; whether Python
+ *  could.  Collective. */
+bool files_make(const bal_comm *c);
+
 /* What follows is for one rank alone. */
 
 /** A new file with obs of n rows (index cell0 ...), var of d rows (feature0

@@ -14,17 +14,10 @@
 #include "balans/base/mem.h"
 #include "balans/par/agree.h"
 #include "balans/par/layout.h"
-#include "h5ad_files.h"
+#include "files_fixture.h"
 #include "mpi_check.h"
 
 enum { N = 7, D = 4 };
-
-static bal_comm comm;
-
-static bool error_has(const char *part)
-{
-    return strstr(bal_error_get()->text, part) != NULL;
-}
 
 static void filled(double *x)
 {
@@ -466,18 +459,6 @@ START_TEST(failures_on_each_rank)
     all_assert(bal_mem_held() == 0);
 }
 END_TEST
-
-static void set_up(void)
-{
-    bal_comm_init(&comm, MPI_COMM_WORLD);
-    files_begin(&comm);
-}
-
-static void tear_down(void)
-{
-    files_end(&comm);
-    bal_comm_finish(&comm);
-}
 
 int main(int argc, char **argv)
 {

@@ -7,12 +7,11 @@
 #include "balans/io/h5ad.h"
 #include "balans/io/h5ad_out.h"
 #include "balans/par/layout.h"
-#include "h5ad_files.h"
+#include "files_fixture.h"
 #include "mpi_check.h"
 
 enum { MARKS = 2 };
 
-static bal_comm comm;
 static bool have_files;
 
 /* Writes the rows of this rank as they were read, and simple things else. */
@@ -208,23 +207,9 @@ START_TEST(every_encoding)
 }
 END_TEST
 
-static void set_up(void)
+static void make_files(void)
 {
-    char command[2048];
-
-    bal_comm_init(&comm, MPI_COMM_WORLD);
-    files_begin(&comm);
-    snprintf(command, sizeof command,
-             "/usr/bin/python3 -W ignore '%s' '%s' > '%s' 2>&1",
-             files_source("tests/support/make_h5ad.py"), files_path("."),
-             files_path("log"));
-    have_files = files_run(&comm, command);
-}
-
-static void tear_down(void)
-{
-    files_end(&comm);
-    bal_comm_finish(&comm);
+    have_files = files_make(&comm);
 }
 
 int main(int argc, char **argv)
@@ -233,6 +218,7 @@ int main(int argc, char **argv)
     TCase *t = tcase_create("files");
 
     tcase_add_unchecked_fixture(t, set_up, tear_down);
+    tcase_add_unchecked_fixture(t, make_files, NULL);
     tcase_set_timeout(t, 0);
     tcase_add_test(t, varchamp);
     tcase_add_test(t, cmqtl);

@@ -7,12 +7,11 @@
 #include "balans/base/mem.h"
 #include "balans/io/h5ad.h"
 #include "balans/par/layout.h"
-#include "h5ad_files.h"
+#include "files_fixture.h"
 #include "mpi_check.h"
 
 enum { N = 13, D = 5 };
 
-static bal_comm comm;
 static bool have_files;
 
 static float expected(bal_gidx i, bal_size j)
@@ -26,11 +25,6 @@ static const char *path_of(const char *name)
 
     snprintf(file, sizeof file, "%s.h5ad", name);
     return files_path(file);
-}
-
-static bool error_has(const char *part)
-{
-    return strstr(bal_error_get()->text, part) != NULL;
 }
 
 /* Reads the slab in two panels and compares. */
@@ -343,23 +337,9 @@ START_TEST(compound)
 }
 END_TEST
 
-static void set_up(void)
+static void make_files(void)
 {
-    char command[1200];
-
-    bal_comm_init(&comm, MPI_COMM_WORLD);
-    files_begin(&comm);
-    snprintf(command, sizeof command,
-             "/usr/bin/python3 -W ignore '%s' '%s' > '%s' 2>&1",
-             files_source("tests/support/make_h5ad.py"), files_path("."),
-             files_path("log"));
-    have_files = files_run(&comm, command);
-}
-
-static void tear_down(void)
-{
-    files_end(&comm);
-    bal_comm_finish(&comm);
+    have_files = files_make(&comm);
 }
 
 static Suite *suite(void)
@@ -368,6 +348,7 @@ static Suite *suite(void)
     TCase *t = tcase_create("python");
 
     tcase_add_unchecked_fixture(t, set_up, tear_down);
+    tcase_add_unchecked_fixture(t, make_files, NULL);
     tcase_set_timeout(t, 0);
     tcase_add_test(t, dense_of_any_type);
     tcase_add_test(t, dense_with_filters);

@@ -14,17 +14,10 @@
 #include "balans/base/mem.h"
 #include "balans/io/h5.h"
 #include "balans/par/layout.h"
-#include "h5ad_files.h"
+#include "files_fixture.h"
 #include "mpi_check.h"
 
 enum { N = 11, D = 3, MARKS = 2 };
-
-static bal_comm comm;
-
-static bool error_has(const char *part)
-{
-    return strstr(bal_error_get()->text, part) != NULL;
-}
 
 /* What the tests write where X was. */
 static float corrected(bal_gidx i, bal_size j)
@@ -425,18 +418,6 @@ START_TEST(failures_leave_nothing)
     all_assert(bal_mem_held() == 0);
 }
 END_TEST
-
-static void set_up(void)
-{
-    bal_comm_init(&comm, MPI_COMM_WORLD);
-    files_begin(&comm);
-}
-
-static void tear_down(void)
-{
-    files_end(&comm);
-    bal_comm_finish(&comm);
-}
 
 static Suite *suite(void)
 {

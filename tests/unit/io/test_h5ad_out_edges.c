@@ -9,17 +9,10 @@
 #include "balans/io/h5.h"
 #include "balans/io/h5ad_out.h"
 #include "balans/par/layout.h"
-#include "h5ad_files.h"
+#include "files_fixture.h"
 #include "mpi_check.h"
 
 enum { N = 11, D = 3 };
-
-static bal_comm comm;
-
-static bool error_has(const char *part)
-{
-    return strstr(bal_error_get()->text, part) != NULL;
-}
 
 static void refuse_path(const char *path, const char *input, bool force,
                         const char *part)
@@ -148,18 +141,6 @@ START_TEST(one_column_too_many)
     all_assert(bal_mem_held() == 0);
 }
 END_TEST
-
-static void set_up(void)
-{
-    bal_comm_init(&comm, MPI_COMM_WORLD);
-    files_begin(&comm);
-}
-
-static void tear_down(void)
-{
-    files_end(&comm);
-    bal_comm_finish(&comm);
-}
 
 int main(int argc, char **argv)
 {

@@ -8,24 +8,8 @@
 #include "balans/metric/kbet.h"
 #include "balans/metric/lisi.h"
 
-#include "metric_points.h"
+#include "metric_fixture.h"
 #include "mpi_check.h"
-
-static bal_comm c;
-static metric_points *p;
-static bal_set *set;
-
-static void set_up(void)
-{
-    bal_comm_init(&c, MPI_COMM_WORLD);
-}
-
-static void tear_down(void)
-{
-    bal_set_destroy(&set);
-    metric_points_destroy(&p);
-    bal_comm_finish(&c);
-}
 
 static bal_knn *g;
 
