@@ -97,6 +97,16 @@ static void fetch_ahead(const float *value, int count)
         __builtin_prefetch(value + e, 1, 2);
 }
 
+/* Has a tile fetched that does not lie behind the one before. */
+static void fetch_tile(const bal_rows *r, bal_size t)
+{
+    const float *z = bal_tiles_block(r->z, t);
+    bal_size n = (bal_size)r->l->tile[t].ld * r->z->p;
+
+    for (bal_size e = 0; e < n; e += BAL_LANES)
+        __builtin_prefetch(z + e, 0, 2);
+}
+
 /* Distances of a tile to landmarks i .. i + w - 1; none to itself. */
 static void measure_tile(const bal_rows *r, bal_size t, int i, int w, float *d2)
 {
@@ -168,6 +178,8 @@ static bool guess_bounds(const bal_rows *r, bal_row_scratch *s, int w,
     for (int i = 0; i < w; i++)
         begin(r, s, i, rank);
     for (bal_size t = from + STRIDE / 2; t < to; t += STRIDE) {
+        if (t + STRIDE < to)
+            fetch_tile(r, t + STRIDE);
         measure_tile(r, t, 0, w, s->d2);
         for (int i = 0; i < w; i++)
             bal_kselect_offer(&s->select[i],
@@ -175,9 +187,8 @@ static bool guess_bounds(const bal_rows *r, bal_row_scratch *s, int w,
                               r->l->tile[t].m);
     }
     for (int i = 0; i < w; i++)
-        s->guess[i] = bal_kselect_finish(&s->select[i]) == rank
-                          ? s->select[i].at[rank - 1]
-                          : INFINITY;
+        if (bal_kselect_last(&s->select[i], &s->guess[i]) < rank)
+            s->guess[i] = INFINITY;
     return true;
 }
 
