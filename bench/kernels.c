@@ -25,6 +25,7 @@
  *
  *     kernels table [all]     a table in Markdown; all: every instruction set
  *     kernels rate P W        core, and ns of sgemm, step and triad for a pair
+ *     kernels rows            ns of a row for a point, by sparsifier, k and W
  *
  * Wants OPENBLAS_CORETYPE where OpenBLAS does not know the processor, or the
  * comparison flatters.
@@ -73,6 +74,8 @@ typedef struct bench {
     bal_gidx pos[W_MOST]; /* of the landmarks */
     bal_size n, tiles, kept;
     int p, w, k;
+    bal_sparsify sparsify;
+    double share; /* of each batch, where k is one */
 } bench;
 
 static double processor_time(void)
@@ -279,7 +282,8 @@ static void fill(bench *b)
 /* k = 0: a share of each batch. */
 static void start(bench *b, int p, int w, int k)
 {
-    bal_row_params par = {.neighbors = {.k = k, .share = k > 0 ? 0 : 0.001},
+    bal_row_params par = {.neighbors = {.k = k, .share = k > 0 ? 0 : b->share},
+                          .sparsify = b->sparsify,
                           .threads = 1};
     bal_size each = POINTS_BYTES / (4 * BAL_TILE * BATCHES * p) + 1;
     bal_size sizes[BATCHES];
@@ -322,13 +326,13 @@ static void print_row(bench *b, int p, int w, int k)
         snprintf(k_text, sizeof k_text, "%d", k);
     else
         snprintf(k_text, sizeof k_text, "0.1 %% = %d", b->k);
-    printf(
-        "| %d | %d | %s | %.2f | %.1f | %.2f | %.2f | %.2f | %.2f | %.2f | "
-        "%.2f |\n",
-        p, w, k_text, 100.0 * (double)b->kept / ((double)b->n * w),
-        2e-9 * (double)b->n * w * p / median(SGEMM, PIECES),
-        median(DISTANCE, SGEMM), median(SELECT, SGEMM), median(AFFINITY, SGEMM),
-        median(STEP, SGEMM), median(STEP, SGEMM_ROWS), median(STEP, STREAM));
+    printf("| %d | %d | %s | %.2f | %.1f | %.2f | %.2f | %.2f | %.2f | %.2f | "
+           "%.2f |\n",
+           p, w, k_text, 100.0 * (double)b->kept / ((double)b->n * w),
+           2e-9 * (double)b->n * w * p / median(SGEMM, PIECES),
+           median(DISTANCE, SGEMM), median(SELECT, SGEMM),
+           median(AFFINITY, SGEMM), median(STEP, SGEMM),
+           median(STEP, SGEMM_ROWS), median(STEP, STREAM));
     fflush(stdout);
     end(b);
 }
@@ -367,6 +371,36 @@ static void print_rate(bench *b, int p, int w)
     end(b);
 }
 
+/* A row: distances, neighbours, affinities, what is kept of them; in ns of
+ * processor time a point, the fastest of the rounds. */
+static void print_rows(bench *b)
+{
+    static const int ks[] = {10, 0}, ws[] = {8, 64};
+
+    b->clock = processor_time;
+    b->share = 0.01;
+    printf("| sparsify | k | W | kept, %% | distances | row |\n"
+           "| :-- | --: | --: | --: | --: | --: |\n");
+    for (int i = 0; i < 8; i++) {
+        double best[2] = {INFINITY, INFINITY}, pairs;
+        b->sparsify = i < 4 ? BAL_ELBOW : BAL_SCALE;
+        start(b, 30, ws[i % 2], ks[i / 2 % 2]);
+        run_step(b);
+        for (int turn = 0; turn < 2 * rounds(); turn++) {
+            double from = b->clock();
+            (turn % 2 == 0 ? run_distance : run_step)(b);
+            best[turn % 2] = fmin(best[turn % 2], b->clock() - from);
+        }
+        pairs = (double)b->n * b->w;
+        printf("| %s | %d | %d | %.2f | %.2f | %.2f |\n",
+               i < 4 ? "elbow" : "scale", b->k, b->w,
+               100.0 * (double)b->kept / pairs, 1e9 * best[0] / pairs,
+               1e9 * best[1] / pairs);
+        fflush(stdout);
+        end(b);
+    }
+}
+
 static int run(bench *b, int argc, char **argv)
 {
     int p = argc == 4 ? atoi(argv[2]) : 0, w = argc == 4 ? atoi(argv[3]) : 0;
@@ -376,9 +410,13 @@ static int run(bench *b, int argc, char **argv)
         print_rate(b, p, w);
         return 0;
     }
+    if (argc == 2 && strcmp(argv[1], "rows") == 0) {
+        print_rows(b);
+        return 0;
+    }
     if (argc < 2 || argc > 3 || strcmp(argv[1], "table") != 0 ||
         (argc == 3 && strcmp(argv[2], "all") != 0)) {
-        fprintf(stderr, "usage: kernels table [all] | rate P W\n");
+        fprintf(stderr, "usage: kernels table [all] | rate P W | rows\n");
         return 2;
     }
     for (int isa = BAL_ISA_COUNT - 1; isa >= 0; isa--)
@@ -392,7 +430,7 @@ static int run(bench *b, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    bench b = {0};
+    bench b = {.share = 0.001};
     int code;
 
     MPI_Init(&argc, &argv);

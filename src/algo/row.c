@@ -97,48 +97,57 @@ static void add_bins(bal_rows *r, int i, int first)
  * these rows are counted in full.  Collective, as all ranks see the same. */
 static void find_low_elbows(bal_comm *c, bal_rows *r, int w)
 {
-    int low = 0;
-
-    for (int i = 0; i < w; i++)
-        low += r->elbow[i] < 0;
-    if (low == 0)
-        return;
-    memset(r->bins, 0, (size_t)w * BAL_BINS * sizeof *r->bins);
-    for (int i = 0; i < w; i++)
-        if (r->elbow[i] < 0) {
-            bal_rows_recount(r, i);
-            add_bins(r, i, 0);
-        }
-    bal_comm_sum_i64(c, r->bins, (bal_size)w * BAL_BINS);
-    for (int i = 0; i < w; i++)
-        if (r->elbow[i] < 0)
-            r->elbow[i] = bal_elbow(r->bins + (bal_size)i * BAL_BINS, 0);
+    for (int i = 0; i < w; i++) {
+        int64_t *bins = r->bins + (bal_size)i * BAL_BINS;
+        if (r->elbow[i] >= 0)
+            continue;
+        bal_rows_recount(r, i);
+        memset(bins, 0, BAL_BINS * sizeof *bins);
+        add_bins(r, i, 0);
+        bal_comm_sum_i64(c, bins, BAL_BINS);
+        r->elbow[i] = bal_elbow(bins, 0);
+    }
 }
 
-/*
- * The bin from which a row like row i is best counted.  With b bins counted
- * below the bend h*, no bin below these can be the bend where they hold more
- * than h* N / H entries (see bal_elbow()); twice that is safe for rows that
- * differ a little.
- */
-static int count_from(const bal_rows *r, int i)
+/* The highest bin from which counting row i would have been enough: entries
+ * below it may not weigh more than the bend (see bal_elbow()). */
+static int best_first(const bal_rows *r, int i)
 {
     const int64_t *bins = r->bins + (bal_size)i * BAL_BINS;
-    int64_t total = 0, held = 0;
+    int64_t total = 0, below = 0, bend;
     int h = r->elbow[i];
 
-    for (int q = 0; q < BAL_BINS; q++)
+    for (int q = 0; q < BAL_BINS; q++) {
         total += bins[q];
-    while (h > r->first && held * BAL_BINS <= 2 * r->elbow[i] * total)
-        held += bins[--h];
-    return held * BAL_BINS > 2 * r->elbow[i] * total ? h : h / 2;
+        below += q < h ? bins[q] : 0;
+    }
+    bend = below * BAL_BINS - h * total;
+    while (h > 0 && below * BAL_BINS > bend)
+        below -= bins[--h];
+    return h;
+}
+
+/* Where to count the next rows from: rows differ, and counting one again costs
+ * far more than counting some bins too many, so it falls at once and rises
+ * slowly. */
+static void choose_first(bal_rows *r, int w)
+{
+    int least = BAL_BINS;
+
+    for (int i = 0; i < w; i++) {
+        int best = best_first(r, i) * 7 / 8;
+        least = best < least ? best : least;
+    }
+    if (r->first == 0 || least <= r->first)
+        r->first = least;
+    else
+        r->first += (least - r->first + 15) / 16;
+    r->ratio = bal_affinity_ratio(bal_affinity_edges()[r->first]);
 }
 
 /* The affinity from which each row keeps its entries. */
 static void find_thresholds(bal_comm *c, bal_rows *r, int w)
 {
-    int next = BAL_BINS;
-
     for (int i = 0; i < w; i++)
         r->threshold[i] = FLT_MIN; /* whatever is not 0 */
     if (r->par.sparsify == BAL_SCALE)
@@ -147,16 +156,12 @@ static void find_thresholds(bal_comm *c, bal_rows *r, int w)
     for (int i = 0; i < w; i++)
         add_bins(r, i, r->first);
     bal_comm_sum_i64(c, r->bins, (bal_size)w * BAL_BINS);
-    for (int i = 0; i < w; i++) {
+    for (int i = 0; i < w; i++)
         r->elbow[i] = bal_elbow(r->bins + (bal_size)i * BAL_BINS, r->first);
-        int from = r->elbow[i] < 0 ? r->first / 2 : count_from(r, i);
-        next = from < next ? from : next;
-    }
     find_low_elbows(c, r, w);
     for (int i = 0; i < w; i++)
         r->threshold[i] = bal_affinity_edges()[r->elbow[i]];
-    r->first = next;
-    r->ratio = bal_affinity_ratio(bal_affinity_edges()[next]);
+    choose_first(r, w);
 }
 
 /* Entries of landmark i that this rank will keep, itself not counted: from this

@@ -24,6 +24,12 @@
 #include "balans/kernel/sums.h"
 #include "row_internal.h"
 
+enum {
+    SHARE = BAL_TILE / BAL_LANES, /* one in so many points is in a sample */
+    AHEAD = 4,                    /* tiles from which samples are fetched */
+    TILES_LEAST = 32,             /* of a part that a sample is worth */
+};
+
 /* Merges ascending `from` into the ascending list in place, keeping at most
  * `room`.  @return the new length */
 static bal_size merge_into(float *list, bal_size len, bal_size room,
@@ -146,38 +152,61 @@ static void begin(const bal_rows *r, bal_row_scratch *s, int i, bal_size k)
     bal_kselect_init(&s->select[i], k, s->buffer + i * cap);
 }
 
+/* The lanes of tile t that stand for it in a sample: not the same in each, so
+ * that no period of the input shows. */
+static const float *sample_of(const bal_rows *r, bal_size t)
+{
+    return bal_tiles_block(r->z, t) + t * 7 % SHARE * BAL_LANES;
+}
+
+/* Offers the distances to a sample of each full tile, a tileful at a time. */
+static void offer_sample(const bal_rows *r, bal_row_scratch *s, int w,
+                         bal_size from, bal_size to)
+{
+    int held = 0;
+
+    for (bal_size t = from; t < to; t++) {
+        bool more = t + AHEAD < to && r->l->tile[t + AHEAD].m == BAL_TILE;
+        for (int f = 0; more && f < r->z->p; f++)
+            __builtin_prefetch(sample_of(r, t + AHEAD) + f * BAL_TILE, 0, 2);
+        if (r->l->tile[t].m == BAL_TILE) {
+            bal_distance_lanes(sample_of(r, t), BAL_TILE, r->z->p, r->landmark,
+                               w, s->d2 + held);
+            held += BAL_LANES;
+        }
+        if (held < BAL_TILE && t + 1 < to)
+            continue;
+        for (int i = 0; i < w; i++)
+            bal_kselect_offer(&s->select[i], s->d2 + (bal_size)i * BAL_TILE,
+                              held);
+        held = 0;
+    }
+}
+
 /*
  * Bounds to start with where k is a good part of the points: until k points
  * have been seen there is no bound, and until it has come down, far more are
- * selected and cut away again than k.  In a sample of every STRIDE-th tile the
- * k-th smallest is about the (k / STRIDE)-th; some more keep it from being too
+ * selected and cut away again than k.  In a sample of one in SHARE points the
+ * k-th smallest is about the (k / SHARE)-th; some more keep it from being too
  * small, nearly always.  @return whether there are any
  */
 static bool guess_bounds(const bal_rows *r, bal_row_scratch *s, int w,
                          bal_size from, bal_size to)
 {
-    enum { STRIDE = 16, LEAST = 4 * STRIDE, SMALL = 400 };
     bal_size n = points_of(r, from, to);
     bal_size k = r->local[bal_batch_here(r, from)].k;
-    double share = (double)k / STRIDE;
-    bal_size rank = (bal_size)(share + 3 * sqrt(share)) + 2;
+    double share = (double)k / SHARE;
+    bal_size rank = (bal_size)(share + 3 * sqrt(share)) + 3;
 
-    if (to - from < LEAST || k <= BAL_KSELECT_SORTED || k > n / 4 ||
-        k < n / SMALL)
+    if (to - from < TILES_LEAST || k <= BAL_KSELECT_SORTED || k > n / 4 ||
+        k < n / 400)
         return false;
     for (int i = 0; i < w; i++)
         begin(r, s, i, rank);
-    for (bal_size t = from + STRIDE / 2; t < to; t += STRIDE) {
-        measure_tile(r, t, 0, w, s->d2);
-        for (int i = 0; i < w; i++)
-            bal_kselect_offer(&s->select[i],
-                              s->d2 + (bal_size)i * r->l->tile[t].ld,
-                              r->l->tile[t].m);
-    }
+    offer_sample(r, s, w, from, to);
     for (int i = 0; i < w; i++)
-        s->guess[i] = bal_kselect_finish(&s->select[i]) == rank
-                          ? s->select[i].at[rank - 1]
-                          : INFINITY;
+        if (bal_kselect_last(&s->select[i], &s->guess[i]) < rank)
+            s->guess[i] = INFINITY;
     return true;
 }
 

@@ -231,33 +231,60 @@ int bal_affinity_sift(const float *d2, int count, uint64_t *mask,
     return n;
 }
 
+/* Writes the numbers of the lanes, four at a time: how many there are in a word
+ * is hard to foresee. */
+static void list_lanes(const uint64_t *lanes, bal_lidx base, bal_lidx *index)
+{
+    const uint64_t top = UINT64_C(1) << 63; /* never looks at none */
+
+    for (int g = 0; g < BAL_MASK_WORDS; g++, base += WORD) {
+        int n = __builtin_popcountll(lanes[g]);
+        uint64_t left = lanes[g];
+        int e = 0;
+        do
+            for (int q = 0; q < 4; q++, left &= left - 1)
+                index[e++] = base + __builtin_ctzll(left | top);
+        while (e < n);
+        index += n;
+    }
+}
+
 int bal_affinity_keep(const float *d2, const uint64_t *mask, int count,
                       const bal_reach *to, float threshold, bal_lidx base,
                       float *out_value, bal_lidx *out_index)
 {
     __attribute__((aligned(BAL_ALIGN))) float near[BAL_TILE + BAL_LANES];
+    bal_lidx index[BAL_TILE + BAL_LANES];
     uint64_t kept[BAL_MASK_WORDS + 1] = {0}, lanes[BAL_MASK_WORDS];
     vf keep = v_set(to->keep);
-    int n = 0, at = 0;
+    uint32_t low = 0;
+    int n = 0, left = 0;
 
     for (int i = 0; i < count; i += VL) {
         vf v = v_load(d2 + i);
         uint32_t bits = v_le(v, keep);
         kept[i / WORD] |= (uint64_t)bits << i % WORD;
-        if (bits != 0)
-            n += v_pack(near + n, v, bits);
+        n += v_pack(near + n, v, bits);
     }
     if (n == 0)
         return 0;
-    for (int i = 0; i < n; i += VL)
-        v_store(near + i, affinities(v_load(near + i), to->s2));
     find_lanes(kept, mask, lanes);
-    n = 0;
-    for (int g = 0; g < BAL_MASK_WORDS; g++)
-        for (uint64_t left = lanes[g]; left != 0; left &= left - 1) {
-            out_value[at] = near[n];
-            out_index[at] = base + g * WORD + __builtin_ctzll(left);
-            at += near[n++] >= threshold;
+    for (int i = 0; i < n; i += VL) {
+        vf a = affinities(v_load(near + i), to->s2);
+        v_store(near + i, a);
+        low |= v_lt(a, v_set(threshold)) & v_head(n - i);
+    }
+    if (low == 0) { /* nearly always, and nobody waits for the affinities */
+        for (int i = 0; i < n; i += VL)
+            v_storeu(out_value + i, v_load(near + i));
+        list_lanes(lanes, base, out_index);
+        return n;
+    }
+    list_lanes(lanes, base, index);
+    for (int i = 0; i < n; i++)
+        if (near[i] >= threshold) {
+            out_value[left] = near[i];
+            out_index[left++] = index[i];
         }
-    return at;
+    return left;
 }

@@ -101,6 +101,12 @@ void bal_distance_tile(const float *tile, int ld, int p, const float *landmark,
     kernels()->distance_tile(tile, ld, p, landmark, w, d2);
 }
 
+void bal_distance_lanes(const float *z, int ld, int p, const float *landmark,
+                        int w, float *d2)
+{
+    kernels()->distance_lanes(z, ld, p, landmark, w, d2);
+}
+
 void bal_kselect_offer(bal_kselect *s, const float *d2, int count)
 {
     kernels()->kselect_offer(s, d2, count);

@@ -38,7 +38,8 @@ _Static_assert((int)DIST_W <= (int)MAX_W && (int)DIST_V <= (int)MAX_V,
 typedef struct view {
     const float *z;    /* [features, ld] */
     const float *y;    /* [w, p] */
-    const float *next; /* what to fetch meanwhile, NULL for nothing */
+    const float *next; /* what to fetch meanwhile */
+    bool ahead;        /* whether to */
     float *d2;         /* [w, ld] */
     size_t p, ld;
     size_t features; /* in this part */
@@ -58,7 +59,7 @@ INLINE void block(view v, int nw, int nv)
         vf z[MAX_V];
         for (int i = 0; i < nv; i++)
             z[i] = v_load(v.z + f * v.ld + (size_t)(i * VL));
-        for (int i = 0; i < nv && v.next != NULL; i++)
+        for (int i = 0; i < nv && v.ahead; i++)
             __builtin_prefetch(v.next + (f * (size_t)nv + (size_t)i) * VL, 0,
                                2);
         for (int w = 0; w < nw; w++) {
@@ -97,7 +98,7 @@ INLINE void all_landmarks(view v, int w, int nv)
         }
         v.y += (size_t)nw * v.p;
         v.d2 += (size_t)nw * v.ld;
-        v.next = NULL;
+        v.ahead = false;
         w -= nw;
     }
 }
@@ -116,17 +117,9 @@ INLINE void strip(view v, int w, int nv)
     }
 }
 
-void bal_distance_tile(const float *tile, int ld, int p, const float *landmark,
-                       int w, float *d2)
+static void all_columns(view v, int w, int columns)
 {
-    view v = {.z = tile,
-              .y = landmark,
-              .d2 = d2,
-              /* The next tile most likely lies behind this one. */
-              .next = tile + (size_t)p * (size_t)ld,
-              .ld = (size_t)ld,
-              .p = (size_t)p};
-    int left = ld / VL;
+    int left = columns / VL;
 
     for (int blocks = (left + DIST_V - 1) / DIST_V; blocks > 0; blocks--) {
         int nv = (left + blocks - 1) / blocks;
@@ -143,4 +136,32 @@ void bal_distance_tile(const float *tile, int ld, int p, const float *landmark,
         v.next += v.p * (size_t)(nv * VL);
         left -= nv;
     }
+}
+
+void bal_distance_tile(const float *tile, int ld, int p, const float *landmark,
+                       int w, float *d2)
+{
+    /* The next tile most likely lies behind this one. */
+    view v = {.z = tile,
+              .y = landmark,
+              .d2 = d2,
+              .next = tile + (size_t)p * (size_t)ld,
+              .ahead = true,
+              .ld = (size_t)ld,
+              .p = (size_t)p};
+
+    all_columns(v, w, ld);
+}
+
+void bal_distance_lanes(const float *z, int ld, int p, const float *landmark,
+                        int w, float *d2)
+{
+    view v = {.z = z,
+              .y = landmark,
+              .d2 = d2,
+              .next = z,
+              .ld = (size_t)ld,
+              .p = (size_t)p};
+
+    all_columns(v, w, BAL_LANES);
 }

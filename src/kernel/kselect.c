@@ -31,7 +31,7 @@ enum {
     BINS_MOST = 2048, /* of one step of radix selection */
     FEW = 128,        /* elements worth sorting to end a radix selection */
     WORD = 64,        /* elements looked at together, a bit each */
-    FEW_IN_WORD = 6,  /* of them worth moving one by one */
+    FEW_IN_WORD = 4,  /* of them worth moving one by one */
 };
 
 static inline uint32_t pattern(float v)
@@ -294,13 +294,19 @@ static inline uint64_t near_word(const float *d2, int left, vf limit)
     return word;
 }
 
-/* Packs elements of WORD, `n` of them there already; a few one by one. */
+/* Packs elements of WORD, `n` of them there already.  A few go one by one, and
+ * always as many: how many there are is hard to foresee. */
 static inline int pack_word(const float *d2, uint64_t word, float *value, int n)
 {
-    if (__builtin_popcountll(word) <= FEW_IN_WORD) {
-        for (; word != 0; word &= word - 1)
-            value[n++] = d2[__builtin_ctzll(word)];
-        return n;
+    const uint64_t top = UINT64_C(1) << (WORD - 1);
+    int more = __builtin_popcountll(word);
+
+    if (more <= FEW_IN_WORD) {
+        for (int q = 0; q < FEW_IN_WORD; q++, word &= word - 1) {
+            int any = word != 0; /* no choice: a choice becomes a branch */
+            value[n + q] = d2[__builtin_ctzll(word | top) & -any];
+        }
+        return n + more;
     }
     for (int j = 0; j < WORD; j += VL) {
         uint32_t keep = (uint32_t)(word >> j) & v_head(VL);
@@ -322,20 +328,24 @@ static int find_near(const float *d2, int count, float limit, uint64_t *mask)
     return n;
 }
 
-static int pack(const float *d2, const uint64_t *mask, float *value)
+static int pack(const float *d2, int count, const uint64_t *mask, float *value)
 {
     int n = 0;
 
-    for (int g = 0; g < BAL_MASK_WORDS; g++)
+    for (int g = 0; g * WORD < count; g++)
         n = pack_word(d2 + g * WORD, mask[g], value, n);
-    v_fill_up(value, n);
     return n;
 }
 
 int bal_candidates(const float *d2, int count, float limit, float *value,
                    uint64_t *mask)
 {
-    return find_near(d2, count, limit, mask) > 0 ? pack(d2, mask, value) : 0;
+    int n = find_near(d2, count, limit, mask);
+
+    if (n > 0)
+        pack(d2, count, mask, value);
+    v_fill_up(value, n);
+    return n;
 }
 
 /* The lowest `count` bits of a word. */
@@ -357,15 +367,19 @@ int bal_kselect_scan(bal_kselect *s, const float *d2, int count, float reach,
     if (n == 0)
         return 0;
     if (n <= count / 2) {
-        pack(d2, mask, value);
-    } else {
-        n = count;
-        for (int j = 0; j < count; j += VL)
-            v_store(value + j, v_load(d2 + j));
-        v_fill_up(value, count);
-        for (int g = 0; g < BAL_MASK_WORDS; g++)
-            mask[g] = ones(count - g * WORD);
+        pack(d2, count, mask, value);
+        v_fill_up(value, n);
+        if (reach <= 1 && s->k > BAL_KSELECT_SORTED && fits(s, n))
+            s->len += pack(d2, count, mask, s->at + s->len); /* in bounds */
+        else
+            bal_kselect_offer(s, value, n);
+        return n;
     }
-    bal_kselect_offer(s, value, n);
-    return n;
+    for (int j = 0; j < count; j += VL)
+        v_store(value + j, v_load(d2 + j));
+    v_fill_up(value, count);
+    for (int g = 0; g < BAL_MASK_WORDS; g++)
+        mask[g] = ones(count - g * WORD);
+    bal_kselect_offer(s, value, count);
+    return count;
 }

@@ -21,6 +21,7 @@
 #define bal_affinity_sift   BAL_JOIN(bal_affinity_sift, BAL_VARIANT)
 #define bal_candidates      BAL_JOIN(bal_candidates, BAL_VARIANT)
 #define bal_count_up_to     BAL_JOIN(bal_count_up_to, BAL_VARIANT)
+#define bal_distance_lanes  BAL_JOIN(bal_distance_lanes, BAL_VARIANT)
 #define bal_distance_tile   BAL_JOIN(bal_distance_tile, BAL_VARIANT)
 #define bal_exp_neg         BAL_JOIN(bal_exp_neg, BAL_VARIANT)
 #define bal_fixed_add_all   BAL_JOIN(bal_fixed_add_all, BAL_VARIANT)
@@ -46,10 +47,10 @@
 /* Every kernel: X(name without bal_). */
 #define BAL_KERNELS(X)                                                     \
     X(affinity) X(affinity_bin) X(affinity_keep) X(affinity_sift)          \
-    X(candidates) X(count_up_to) X(distance_tile) X(exp_neg)               \
-    X(fixed_add_all) X(kselect_finish) X(kselect_last) X(kselect_offer)    \
-    X(kselect_scan) X(kth_smallest) X(panel_products) X(project)           \
-    X(spmm_gather) X(spmm_sum)
+    X(candidates) X(count_up_to) X(distance_lanes) X(distance_tile)        \
+    X(exp_neg) X(fixed_add_all) X(kselect_finish) X(kselect_last)          \
+    X(kselect_offer) X(kselect_scan) X(kth_smallest) X(panel_products)     \
+    X(project) X(spmm_gather) X(spmm_sum)
 
 #define BAL_KERNEL_MEMBER(name) __typeof__(bal_##name) *name;
 typedef struct bal_kernels {

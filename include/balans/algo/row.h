@@ -15,7 +15,9 @@
  * Cost for W landmarks: 3 W p flops a point, and three collectives, none of a
  * size that grows with n: coordinates (W (p + 2) words), k smallest (W lists of
  * k a batch that several ranks hold), histograms (W BAL_BINS counts; elbow
- * only). Large k take three calls instead of one (par/select.h).
+ * only). Large k take three calls instead of one (par/select.h). A row whose
+ * elbow lies far lower than those of rows before takes another histogram, and
+ * its distances once more.
  * Source: paper, Definition 1 and Algorithm 3; algorithm.md, sections 3, 4, 9.
  */
 #ifndef BAL_ALGO_ROW_H

@@ -90,8 +90,8 @@ int bal_affinity_sift(const float *d2, int count, uint64_t *mask,
 
 /**
  * Writes the affinities >= threshold of entries with d2 <= to->keep, in order,
- * to out_value, and base + lane to out_index.  Local.  What stands in the place
- * after them is lost.
+ * to out_value, and base + lane to out_index.  Local.  What stands in the
+ * BAL_LANES places after them is lost.
  * @param[in] d2, mask, count  as above; count > 0
  * @param[in] threshold  > 0; entries with d2 > to->keep are below it
  * @return how many

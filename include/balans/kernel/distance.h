@@ -28,4 +28,12 @@
 void bal_distance_tile(const float *tile, int ld, int p, const float *landmark,
                        int w, float *d2);
 
+/**
+ * The same for BAL_LANES columns of a tile.  Local, pure.
+ * @param[in]  z   the first of them, in a tile of leading dimension ld
+ * @param[out] d2  [w, ld], of which so many columns are written
+ */
+void bal_distance_lanes(const float *z, int ld, int p, const float *landmark,
+                        int w, float *d2);
+
 #endif

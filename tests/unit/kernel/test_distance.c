@@ -99,6 +99,32 @@ START_TEST(any_number_of_features)
 }
 END_TEST
 
+/* Some columns of a tile alone: the same, and no others are written. */
+START_TEST(some_columns_of_a_tile)
+{
+    enum { LD = 96, W = 7 };
+    static float whole[W * LD];
+    int wrong = 0;
+
+    FOR_EACH_ISA(isa)
+    for (int p = 1; p <= P_MOST; p += 23)
+        for (int from = 0; from < LD; from += BAL_LANES) {
+            fill(LD, p, W, 0, (uint64_t)(p + from));
+            bal_distance_tile(tile, LD, p, landmark, W, d2);
+            memcpy(whole, d2, sizeof whole);
+            for (int i = 0; i < W * LD; i++)
+                d2[i] = -7.0f;
+            bal_distance_lanes(tile + from, LD, p, landmark, W, d2 + from);
+            for (int i = 0; i < W * LD; i++) {
+                bool in = i % LD >= from && i % LD < from + BAL_LANES;
+                wrong += bits_of_float(d2[i]) !=
+                         bits_of_float(in ? whole[i] : -7.0f);
+            }
+        }
+    ck_assert_int_eq(wrong, 0);
+}
+END_TEST
+
 START_TEST(equal_points_have_distance_zero)
 {
     FOR_EACH_ISA(isa)
@@ -185,6 +211,7 @@ int main(int argc, char **argv)
     tcase_add_test(c, any_number_of_landmarks);
     tcase_add_test(c, any_number_of_columns);
     tcase_add_test(c, any_number_of_features);
+    tcase_add_test(c, some_columns_of_a_tile);
     tcase_add_test(c, equal_points_have_distance_zero);
     tcase_add_test(c, padding_is_infinitely_far);
     tcase_add_test(c, extreme_values);
