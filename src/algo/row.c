@@ -37,7 +37,7 @@
 
 /* Coordinates and positions of the landmarks, from their owners to all: the
  * owner fills in words, the others leave them 0, and all are or-ed. */
-static void share_landmarks(bal_comm *c, bal_rows *r, int w, bal_gidx *pos)
+void bal_rows_place(bal_comm *c, bal_rows *r, int w, bal_gidx *pos)
 {
     int p = r->z->p;
     bal_gidx first = r->l->rank_first[r->l->rank];
@@ -59,6 +59,22 @@ static void share_landmarks(bal_comm *c, bal_rows *r, int w, bal_gidx *pos)
         memcpy(r->landmark + (bal_size)i * p, word, (size_t)p * sizeof *word);
         pos[i] = (bal_gidx)(word[p] | (uint64_t)word[p + 1] << 32);
     }
+}
+
+int bal_rows_pick(bal_rows *r, int w, const bool *want, bal_gidx *pos)
+{
+    int p = r->z->p, count = 0;
+
+    for (int i = 0; i < w; i++) {
+        if (!want[i])
+            continue;
+        memmove(r->landmark + (bal_size)count * p,
+                r->landmark + (bal_size)i * p,
+                (size_t)p * sizeof *r->landmark);
+        r->self[count] = r->self[i];
+        pos[count++] = pos[i];
+    }
+    return count;
 }
 
 /* Starts the selections of a batch in one thread. */
@@ -350,9 +366,15 @@ void bal_rows_compute(bal_comm *c, bal_rows *r, int w, bal_gidx *pos,
                       bal_csr_row *out, bal_status *mine)
 {
     BAL_REQUIRE(w >= 1 && w <= r->w_most);
+    bal_rows_place(c, r, w, pos);
+    bal_rows_fill(c, r, w, pos, out, mine);
+}
+
+void bal_rows_fill(bal_comm *c, bal_rows *r, int w, const bal_gidx *pos,
+                   bal_csr_row *out, bal_status *mine)
+{
     for (int i = 0; i < w; i++)
         out[i] = (bal_csr_row){0};
-    share_landmarks(c, r, w, pos);
     scan(r, w);
     bal_scales_find(c, r, w, pos);
     weigh(r, w);

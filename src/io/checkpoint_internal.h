@@ -14,6 +14,7 @@ enum {
     N_FULL,
     N_LANDMARKS,
     N_EXTENDED,
+    N_FILLED,
     N_ROWS,
     N_OVERSHOOT,
     N_REPEATS,

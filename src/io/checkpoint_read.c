@@ -151,6 +151,7 @@ static bal_status take_numbers(const reader *r, bal_checkpoint *out)
     out->sampler.full = k[N_FULL] != 0;
     report->landmarks = k[N_LANDMARKS];
     report->extended = k[N_EXTENDED];
+    report->filled = k[N_FILLED];
     report->rows = k[N_ROWS];
     report->overshoot = k[N_OVERSHOOT];
     report->repeats = k[N_REPEATS];

@@ -105,6 +105,7 @@ static bal_status set_numbers(const writer *w)
         [N_FULL] = s->full,
         [N_LANDMARKS] = s->report.landmarks,
         [N_EXTENDED] = s->report.extended,
+        [N_FILLED] = s->report.filled,
         [N_ROWS] = s->report.rows,
         [N_OVERSHOOT] = s->report.overshoot,
         [N_REPEATS] = s->report.repeats,

@@ -1,23 +1,27 @@
 /**
  * @file
- * The adaptive sampler: draws landmarks where coverage is low, until nothing
- * new is covered.
+ * The adaptive sampler: draws landmarks where coverage is low, until there are
+ * as many as wanted, or until nothing new is covered.
  *
  * Blocks of J steps; within a block points not yet covered are drawn
  * uniformly, and when none is left, with probability inverse to coverage.
  * Blocks are independent of one another, so W of them advance together, with
  * the same result as one after the other: the random number of step t of block
- * q is a function of (seed, pass, q, t). W grows 1, 2, 4, ... so that at most
- * about as many rows are computed in vain as are kept.
+ * q is a function of (seed, pass, q, t).
  *
- * Then the points no landmark covers become landmarks themselves, in random
- * order, each unless one before it has covered it ("extend"), or stay as they
- * are ("keep").
+ * With a number of landmarks wanted, M, drawing ends at M distinct ones; then
+ * batches that have fewer than BAL_FEW get the missing ones, in random order,
+ * unless there are more than 800 batches.  Where n <= 1.5 M, all points are
+ * landmarks, in the global order, and nothing is drawn.
  *
- * Communication per step: the draw (16 W bytes a rank) and the three
- * collectives of the rows; one reduction of W J counts for each group of W
- * blocks. None depends on n.
- * Source: paper, section 2.2, Algorithms 1 and 5; algorithm.md, section 5,
+ * Without one it ends when `patience` rows in succession have covered nothing
+ * new.  Then the points no landmark covers become landmarks themselves, in
+ * random order, each unless one before it has covered it ("extend"), or stay as
+ * they are ("keep").
+ *
+ * Communication per step: the draw (40 W bytes) and the collectives of the
+ * rows; one reduction of W J counts for each group of W blocks. None depends on
+ * n. Source: paper, section 2.2, Algorithms 1 and 5; algorithm.md, section 5,
  * which marks what the paper leaves open.
  */
 #ifndef BAL_ALGO_SAMPLER_H
@@ -34,15 +38,19 @@ typedef enum bal_uncovered { BAL_EXTEND = 0, BAL_KEEP } bal_uncovered;
 
 enum { BAL_BLOCK_MOST = 4095 }; ///< most steps in a block: coverage is summed
                                 ///< in 32 bits, at most 2^20 a row
+enum { BAL_FEW = 5 }; ///< landmarks that a batch shall have at least
 
 typedef struct bal_sample_params {
     bal_size block;         ///< J, 1 .. BAL_BLOCK_MOST
-    bal_size patience;      ///< tau, at least 1
-    bal_uncovered uncovered;
-    bal_size max_landmarks; ///< 0 = no limit
+    bal_size landmarks;     ///< M; 0 = until nothing new is covered
+    bal_size patience;      ///< tau, at least 1; without M
+    bal_uncovered uncovered;  ///< without M
+    bal_size max_landmarks; ///< 0 = no limit; wins over M
     uint64_t seed;
     uint32_t pass;          ///< 1, 2, ...: landmarks are drawn afresh in each
     bool scales;            ///< the report shall hold the landmarks' scales
+    bal_size expected;      ///< draws the blocks will likely take, 0 = unknown:
+                            ///< a hint for W, which changes no result
     int most_in_flight;     ///< limit on W; 0 = BAL_ROWS_MOST
     bal_size memory;        ///< bytes of work space of this rank
     const struct bal_sample_hook *hook; ///< NULL = run to the end
@@ -50,7 +58,8 @@ typedef struct bal_sample_params {
 
 typedef enum bal_sample_stage {
     BAL_SAMPLE_BLOCKS = 0, ///< blocks are drawn
-    BAL_SAMPLE_EXTEND,     ///< uncovered points become landmarks
+    BAL_SAMPLE_EXTEND,     ///< uncovered points, or points of batches that
+                           ///< have few landmarks, become landmarks
     BAL_SAMPLE_DONE,       ///< A is complete
 } bal_sample_stage;
 
@@ -58,9 +67,10 @@ typedef enum bal_sample_stage {
 typedef struct bal_sample_report {
     bal_size landmarks;   ///< m
     bal_size extended;    ///< of them, drawn by the extension
+    bal_size filled;      ///< of them, for batches that had few
     bal_size rows;        ///< rows computed
     bal_size overshoot;   ///< of them, computed ahead and dropped
-    bal_size repeats;     ///< of them, of points drawn before
+    bal_size repeats;     ///< draws of points drawn before; they need no row
     bal_size uncovered;   ///< points no landmark covers in the end
     bal_size entries;     ///< entries of A, over all ranks
     int in_flight;        ///< largest W used
