@@ -244,9 +244,8 @@ done:
 }
 
 bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_route *route,
-                       const bal_row_params *rows,
-                       const bal_sample_params *par, bal_csr **a,
-                       bal_sample_report *report)
+                       const bal_row_params *rows, const bal_sample_params *par,
+                       bal_csr **a, bal_sample_report *report)
 {
     bal_verdict st;
     bal_status mine;

@@ -41,9 +41,9 @@ static bal_gidx draw_one(const bal_sampler *s, int x)
     int q = s->active[x];
     bool weighted = s->total[2 * x] == 0;
     int column = 2 * x + (weighted ? 1 : 0);
-    uint64_t r = bal_rng_u64(s->par->seed, s->par->pass,
-                             (uint32_t)(s->block + q),
-                             (uint32_t)s->started[q], 0);
+    uint64_t r =
+        bal_rng_u64(s->par->seed, s->par->pass, (uint32_t)(s->block + q),
+                    (uint32_t)s->started[q], 0);
     int64_t item = (int64_t)bal_rng_below(r, (uint64_t)s->total[column]) -
                    s->before[column];
 

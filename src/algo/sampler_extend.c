@@ -66,9 +66,9 @@ static int next_candidates(bal_sampler *s, queue *line, int w)
     bal_gidx first = s->layout->rank_first[s->comm->rank];
     int count = 0;
 
-    while (line->next < line->count &&
-           bal_bits_has(&s->covered,
-                        (bal_lidx)(line->at[line->next].pos - first)))
+    while (
+        line->next < line->count &&
+        bal_bits_has(&s->covered, (bal_lidx)(line->at[line->next].pos - first)))
         line->next++;
     for (bal_size i = line->next; i < line->count && count < w; i++)
         if (!bal_bits_has(&s->covered, (bal_lidx)(line->at[i].pos - first)))

@@ -66,8 +66,8 @@ bal_verdict bal_sampler_all(bal_sampler *s)
             s->pos[i] = here ? at + i : -1;
         }
         well = take_rows(s, w);
-        s->report->in_flight = w > s->report->in_flight ? w
-                                                        : s->report->in_flight;
+        s->report->in_flight =
+            w > s->report->in_flight ? w : s->report->in_flight;
         if (s->stopping || s->saving)
             BAL_TRY(settle(s));
     }

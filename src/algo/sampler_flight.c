@@ -7,12 +7,14 @@
  * limit forbids, and the last block waits for repeats in those before it.
  *
  * How many blocks: with a known number of landmarks, as many as they take. Else
- * four fifths of what the caller expects, and from there on half the way to the
- * end as the latest rows show it: if a share f of them covered something new, a
- * run of tau that did not takes about ((1 - f)^-tau - 1) / f rows more (Feller,
- * An Introduction to Probability Theory, XIII.7); at most as many blocks as
- * there were and one more, at least an eighth of them, which bounds what is
- * dropped.
+ * four fifths of what the caller expects, and from there on as the latest rows
+ * show the end to be far. Let a share f of rows cover something new; after any
+ * one of those, tau that do not follow with probability (1 - f)^tau, so a row
+ * ends the sampling with probability h(f) = f (1 - f)^tau / (1 - (1 - f)^tau)
+ * (Feller, An Introduction to Probability Theory, XIII.7). f falls about as one
+ * over the number of rows. The group has as many blocks as keep the sum of h
+ * below 0.35; at least an eighth of those done, and at most half as many, once
+ * there are some.
  *
  * And no more than fit: rows are as long as they are on the rank where they are
  * longest. Where it shows on the way that they will not fit, the last blocks of
@@ -212,19 +214,37 @@ void bal_flight_clear(bal_sampler *s, bal_size places)
     s->held = s->held_rows = 0;
 }
 
-/* Blocks up to half the way to the end, by the latest rows. */
+/* x^n, the same on any machine. */
+static double power(double x, bal_size n)
+{
+    double y = 1;
+
+    for (; n > 0; n /= 2, x *= x)
+        if (n % 2 == 1)
+            y *= x;
+    return y;
+}
+
+/* Blocks that will likely not see the end. */
 static double blocks_ahead(const bal_sampler *s)
 {
-    double done = (double)s->block, j = (double)s->par->block;
-    double tau = (double)s->par->patience, rows = tau;
+    const double risk = 0.35;
+    double done = (double)s->block, j = (double)s->par->block, sum = 0, w = 0;
+    double most = done < 7 ? done + 1 : done / 2 + 1;
 
     if (s->looked == 0)
         return 1;
-    if (s->news > 0) {
-        double f = (double)s->news / (double)s->looked;
-        rows = (pow(1 - f, -tau) - 1) / f;
+    double f = (double)s->news / (double)s->looked;
+    double at = done - (double)s->looked / (2 * j); /* where it was seen */
+    for (; w < most && w < s->w_most; w++) {
+        double now = f * at / (done + w + 0.5);
+        double dry = power(1 - now, s->par->patience);
+        sum += j *
+               (now > 0 ? now * dry / (1 - dry) : 1 / (double)s->par->patience);
+        if (sum > risk)
+            break;
     }
-    return fmax(fmin(rows / (2 * j), done + 1), done / 8);
+    return w < done / 8 ? done / 8 : w;
 }
 
 int bal_sampler_width(const bal_sampler *s)

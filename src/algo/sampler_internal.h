@@ -14,53 +14,53 @@ typedef struct bal_sampler {
     const bal_layout *layout;
     const bal_route *route;
     const bal_sample_params *par;
-    bal_size limit;      ///< landmarks at which drawing ends, 0 = none
-    bal_rows *rows;      ///< work space for w_most landmarks
-    int w_most;          ///< blocks in flight at most, the same on every rank
-    int w_fit;           ///< blocks whose rows fit on every rank
-    int first_most;      ///< rows to begin while no row's length is known
+    bal_size limit; ///< landmarks at which drawing ends, 0 = none
+    bal_rows *rows; ///< work space for w_most landmarks
+    int w_most;     ///< blocks in flight at most, the same on every rank
+    int w_fit;      ///< blocks whose rows fit on every rank
+    int first_most; ///< rows to begin while no row's length is known
 
-    bal_cover *cover;    ///< [w_most], of the blocks in flight
-    bal_size *started;   ///< [w_most] steps begun of each block in flight
-    bal_size *again;     ///< [w_most] of them, of points drawn before
-    bal_csr_row *ahead;  ///< [w_most, block] rows of the blocks in flight
-    bal_size held;       ///< bytes of them on this rank
+    bal_cover *cover;   ///< [w_most], of the blocks in flight
+    bal_size *started;  ///< [w_most] steps begun of each block in flight
+    bal_size *again;    ///< [w_most] of them, of points drawn before
+    bal_csr_row *ahead; ///< [w_most, block] rows of the blocks in flight
+    bal_size held;      ///< bytes of them on this rank
     bal_size held_rows;
-    bal_places flying;   ///< canonically first places of points in flight
-    bal_places kept;     ///< the rows of A
-    bal_size locals;     ///< batches of this rank, if scales are wanted, else 0
-    bal_size first_local;  ///< the first of them
-    float *ahead_scale;  ///< [w_most, block, locals] scales of the rows ahead
-    float *scale;        ///< [scale_room, locals] of the landmarks in A
+    bal_places flying; ///< canonically first places of points in flight
+    bal_places kept;   ///< the rows of A
+    bal_size locals;   ///< batches of this rank, if scales are wanted, else 0
+    bal_size first_local; ///< the first of them
+    float *ahead_scale;   ///< [w_most, block, locals] scales of the rows ahead
+    float *scale;         ///< [scale_room, locals] of the landmarks in A
     bal_size scale_room;
 
     int active[BAL_ROWS_MOST];     ///< blocks that take part in the step
     bal_gidx begun[BAL_ROWS_MOST]; ///< the points they drew
-    bal_csr_row *step;   ///< [w_most] rows computed in the step
-    int next;            ///< of them, to be taken next
-    int64_t *drawn;      ///< [2 w_most] what this rank has to be drawn from
-    int64_t *before;     ///< [2 w_most] what the ranks below have
-    int64_t *total;      ///< [2 w_most + 3] what all have, and signs
-    int64_t *count;      ///< [w_most block + 2] new points, and signs
-    bal_gidx *pos;       ///< [w_most]
-    bal_ticket *ticket;  ///< [w_most]
+    bal_csr_row *step;             ///< [w_most] rows computed in the step
+    int next;                      ///< of them, to be taken next
+    int64_t *drawn;     ///< [2 w_most] what this rank has to be drawn from
+    int64_t *before;    ///< [2 w_most] what the ranks below have
+    int64_t *total;     ///< [2 w_most + 3] what all have, and signs
+    int64_t *count;     ///< [w_most block + 2] new points, and signs
+    bal_gidx *pos;      ///< [w_most]
+    bal_ticket *ticket; ///< [w_most]
 
-    bal_bits covered;    ///< by any row kept so far
-    bal_bits landmark;   ///< points that are landmarks
-    bal_bits spare;      ///< copy of covered, from before a group
-    bal_size quiet;      ///< rows in succession that covered nothing new
-    bal_size points;     ///< covered points, over all ranks
+    bal_bits covered;      ///< by any row kept so far
+    bal_bits landmark;     ///< points that are landmarks
+    bal_bits spare;        ///< copy of covered, from before a group
+    bal_size quiet;        ///< rows in succession that covered nothing new
+    bal_size points;       ///< covered points, over all ranks
     bal_size news, looked; ///< latest rows that covered new points, of all
-    bool full;           ///< max_landmarks is reached
+    bool full;             ///< max_landmarks is reached
     bal_sample_stage stage;
-    bal_size block;      ///< complete blocks
-    int width;           ///< blocks of the group, or of the next one
-    bool stopping;       ///< some rank wished it
+    bal_size block; ///< complete blocks
+    int width;      ///< blocks of the group, or of the next one
+    bool stopping;  ///< some rank wished it
     bool saving;
-    bool crowded;        ///< some rank has no room for the group's rows
+    bool crowded; ///< some rank has no room for the group's rows
     bal_csr *a;
     bal_sample_report *report;
-    bal_status mine;     ///< this rank's first failure
+    bal_status mine; ///< this rank's first failure
 } bal_sampler;
 
 /* ---- Rows in flight (sampler_flight.c) ---- */

@@ -29,10 +29,10 @@ typedef struct ref_data {
 
 typedef struct ref_params {
     bool exact32;
-    int64_t k;    ///< neighbour that gives the scale; 0 = `share` alone
-    double share; ///< of each batch; 0 = `k` alone; the larger counts
-    double gate;  ///< 0 = off
-    bool scale;   ///< sparsifier: scale instead of elbow
+    int64_t k;         ///< neighbour that gives the scale; 0 = `share` alone
+    double share;      ///< of each batch; 0 = `k` alone; the larger counts
+    double gate;       ///< 0 = off
+    bool scale;        ///< sparsifier: scale instead of elbow
     int64_t landmarks; ///< wanted; 0 = until nothing new is covered
     int64_t block, patience, max_landmarks;
     bool keep; ///< uncovered points keep their values; else extend

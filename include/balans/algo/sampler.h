@@ -36,23 +36,25 @@
 
 typedef enum bal_uncovered { BAL_EXTEND = 0, BAL_KEEP } bal_uncovered;
 
-enum { BAL_BLOCK_MOST = 4095 }; ///< most steps in a block: coverage is summed
-                                ///< in 32 bits, at most 2^20 a row
+enum {
+    BAL_BLOCK_MOST = 4095
+};                    ///< most steps in a block: coverage is summed
+                      ///< in 32 bits, at most 2^20 a row
 enum { BAL_FEW = 5 }; ///< landmarks that a batch shall have at least
 
 typedef struct bal_sample_params {
-    bal_size block;         ///< J, 1 .. BAL_BLOCK_MOST
-    bal_size landmarks;     ///< M; 0 = until nothing new is covered
-    bal_size patience;      ///< tau, at least 1; without M
-    bal_uncovered uncovered;  ///< without M
-    bal_size max_landmarks; ///< 0 = no limit; wins over M
+    bal_size block;          ///< J, 1 .. BAL_BLOCK_MOST
+    bal_size landmarks;      ///< M; 0 = until nothing new is covered
+    bal_size patience;       ///< tau, at least 1; without M
+    bal_uncovered uncovered; ///< without M
+    bal_size max_landmarks;  ///< 0 = no limit; wins over M
     uint64_t seed;
-    uint32_t pass;          ///< 1, 2, ...: landmarks are drawn afresh in each
-    bool scales;            ///< the report shall hold the landmarks' scales
-    bal_size expected;      ///< draws the blocks will likely take, 0 = unknown:
-                            ///< a hint for W, which changes no result
-    int most_in_flight;     ///< limit on W; 0 = BAL_ROWS_MOST
-    bal_size memory;        ///< bytes of work space of this rank
+    uint32_t pass;      ///< 1, 2, ...: landmarks are drawn afresh in each
+    bool scales;        ///< the report shall hold the landmarks' scales
+    bal_size expected;  ///< draws the blocks will likely take, 0 = unknown:
+                        ///< a hint for W, which changes no result
+    int most_in_flight; ///< limit on W; 0 = BAL_ROWS_MOST
+    bal_size memory;    ///< bytes of work space of this rank
     const struct bal_sample_hook *hook; ///< NULL = run to the end
 } bal_sample_params;
 
@@ -65,15 +67,15 @@ typedef enum bal_sample_stage {
 
 /** What happened; the same on every rank, its arrays complete. */
 typedef struct bal_sample_report {
-    bal_size landmarks;   ///< m
-    bal_size extended;    ///< of them, drawn by the extension
-    bal_size filled;      ///< of them, for batches that had few
-    bal_size rows;        ///< rows computed
-    bal_size overshoot;   ///< of them, computed ahead and dropped
-    bal_size repeats;     ///< draws of points drawn before; they need no row
-    bal_size uncovered;   ///< points no landmark covers in the end
-    bal_size entries;     ///< entries of A, over all ranks
-    int in_flight;        ///< largest W used
+    bal_size landmarks;     ///< m
+    bal_size extended;      ///< of them, drawn by the extension
+    bal_size filled;        ///< of them, for batches that had few
+    bal_size rows;          ///< rows computed
+    bal_size overshoot;     ///< of them, computed ahead and dropped
+    bal_size repeats;       ///< draws of points drawn before; they need no row
+    bal_size uncovered;     ///< points no landmark covers in the end
+    bal_size entries;       ///< entries of A, over all ranks
+    int in_flight;          ///< largest W used
     bal_size small_batches; ///< batches with fewer than k other points
     bal_size curve_count;   ///< length of the coverage curve
     int64_t *curve_landmarks; ///< [curve_count], landmarks drawn ...
@@ -127,9 +129,8 @@ void bal_sample_report_finish(bal_sample_report *r);
  * landmark; with what the hook fails with.
  */
 bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_route *route,
-                       const bal_row_params *rows,
-                       const bal_sample_params *par, bal_csr **a,
-                       bal_sample_report *report);
+                       const bal_row_params *rows, const bal_sample_params *par,
+                       bal_csr **a, bal_sample_report *report);
 
 /** Bytes of work space for W blocks in flight on this rank.  Local. */
 bal_size bal_sample_memory(const bal_layout *l, int p,
