@@ -171,11 +171,13 @@ static void guess(const bal_job *j, const bal_pilot *p, const fitted *r,
 double bal_expect_rows(const bal_params *par, double m, double extended,
                        int width)
 {
-    double blocks = ceil((m - extended) / (double)par->block), done = 0;
+    double blocks = ceil((m - extended) / (double)par->block);
+    double most = (double)par->max_landmarks;
 
-    for (double w = 1; done < blocks; w = fmin(2 * w, width))
-        done += w;
-    return done * (double)par->block + 1.15 * extended;
+    if (par->landmarks > 0 || (most > 0 && m >= most))
+        return m;
+    blocks += fmin(ceil(blocks / 8), width);
+    return blocks * (double)par->block + 1.15 * extended;
 }
 
 /* Blocks in flight: rows of those before must fit a quarter of the work space
@@ -189,9 +191,9 @@ static int limit_width(const bal_job *j, const bal_expected *e, int ranks,
     return fit < width ? (fit > 1 ? (int)fit : 1) : width;
 }
 
-/* Where the number of landmarks falls decides whether the last group of blocks,
- * as large as all before, is needed. The most over what it may be: a job that
- * was given too much time is better than one cut off. */
+/* Where the number of landmarks falls decides how many blocks are begun. The
+ * most over what it may be: a job that was given too much time is better than
+ * one cut off. */
 static double likely_rows(const bal_job *j, const bal_expected *e,
                           double extended)
 {
@@ -204,6 +206,20 @@ static double likely_rows(const bal_job *j, const bal_expected *e,
             fmax(most, bal_expect_rows(j->par, m, extended * m, e->width) / m);
     }
     return e->landmarks.mid * most;
+}
+
+/* A number of landmarks is what was asked for, or all points. */
+static void count_all(double wanted, double n, bal_expected *e)
+{
+    double m = n <= 1.5 * wanted ? n : wanted;
+    bal_guess *g = &e->entries;
+
+    g->low *= m / e->landmarks.low;
+    g->mid *= m / e->landmarks.mid;
+    g->high *= m / e->landmarks.high;
+    e->landmarks = (bal_guess){m, m, m};
+    g->low = fmin(g->low, g->mid / LENGTH);
+    g->high = fmax(g->high, g->mid * LENGTH);
 }
 
 void bal_expect(const bal_job *j, const bal_pilot *p, int ranks, int width,
@@ -219,6 +235,8 @@ void bal_expect(const bal_job *j, const bal_pilot *p, int ranks, int width,
     else
         guess(j, p, &r, e);
     limit_all(n, e);
+    if (j->par->landmarks > 0 && !p->whole)
+        count_all((double)j->par->landmarks, n, e);
     if (most > 0)
         limit_all(most, e);
     e->width = limit_width(j, e, ranks, width);

@@ -70,8 +70,8 @@ void bal_expect(const bal_job *j, const bal_pilot *p, int ranks, int width,
                 bal_expected *e);
 
 /** Rows the sampler computes for m landmarks, of which `extended` by extension:
- *  blocks in flight grow 1, 2, 4, ... to `width`, and the last group is
- *  finished.  Local. */
+ *  where their number is not known before, the last group of blocks, up to an
+ *  eighth of them and up to `width`, is finished.  Local. */
 double bal_expect_rows(const bal_params *par, double m, double extended,
                        int width);
 

@@ -68,15 +68,21 @@ const bal_option bal_options[] = {
      .unit = "points",
      .meaning = "which neighbour's distance sets the local scale in each "
                 "batch"},
+    {.name = "landmarks", .commands = NEED, .kind = BAL_OPTION_INT,
+     .at = AT(landmarks), .preset = "auto", .low = 1, .high = INT32_MAX,
+     .automatic = true, .result = true, .operand = "M", .unit = "points",
+     .meaning = "points to draw as landmarks, and up to 5 for each batch; "
+                "all points where they are at most 1.5 M; auto draws until "
+                "--patience of them cover nothing new"},
     {.name = "block", .commands = NEED, .kind = BAL_OPTION_INT,
      .at = AT(block), .preset = "50", .low = 1, .high = BAL_BLOCK_MOST,
      .result = true, .operand = "J", .unit = "steps",
      .meaning = "steps in one block of the sampler"},
     {.name = "patience", .commands = NEED, .kind = BAL_OPTION_INT,
-     .at = AT(patience), .preset = "20", .low = 1, .high = INT32_MAX,
-     .result = true, .operand = "T", .unit = "landmarks",
+     .at = AT(patience), .given = AT(patience_given), .preset = "20",
+     .low = 1, .high = INT32_MAX, .result = true, .operand = "T", .unit = "landmarks",
      .meaning = "landmarks in succession that cover nothing new before "
-                "sampling stops"},
+                "sampling stops; without a number of landmarks"},
     {.name = "sparsify", .commands = NEED, .kind = BAL_OPTION_CHOICE,
      .at = AT(sparsify), .preset = "elbow", .choice = sparsifiers,
      .result = true, .operand = "HOW",
@@ -89,10 +95,11 @@ const bal_option bal_options[] = {
                 "G times that of the landmark's own batch; 0 is off, else at "
                 "least 1"},
     {.name = "uncovered", .commands = NEED, .kind = BAL_OPTION_CHOICE,
-     .at = AT(uncovered), .preset = "extend", .choice = policies,
+     .at = AT(uncovered), .given = AT(uncovered_given), .preset = "extend", .choice = policies,
      .result = true, .operand = "HOW",
      .meaning = "points that no landmark covers: draw landmarks among them, "
-                "or keep their values"},
+                "or keep their values; a number of landmarks has no "
+                "extension"},
     {.name = "max-landmarks", .commands = NEED, .kind = BAL_OPTION_INT,
      .at = AT(max_landmarks), .preset = "0", .low = 0, .high = INT32_MAX,
      .result = true, .operand = "M", .unit = "landmarks",
@@ -254,6 +261,15 @@ bal_status bal_params_check(const bal_params *p)
                         "cannot use '%s' for option '--checkpoint': it is the "
                         "input or the output",
                         p->checkpoint);
+    if (p->landmarks > 0 &&
+        (p->patience_given ||
+         (p->uncovered_given && p->uncovered == BAL_EXTEND)))
+        return BAL_FAIL(BAL_EUSAGE,
+                        "cannot combine '--landmarks %lld' with '%s'; add "
+                        "'--landmarks auto'",
+                        (long long)p->landmarks,
+                        p->patience_given ? "--patience"
+                                          : "--uncovered extend");
     if (p->gate != 0 && p->gate < 1)
         return BAL_FAIL(BAL_EUSAGE,
                         "cannot take '%.15g' for option '--gate': it must be 0 "

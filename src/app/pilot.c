@@ -306,7 +306,8 @@ static bal_verdict try_part(bal_comm *self, const bal_job *j,
     bal_tiles_from_rows(z, x.x);
     /* Other draws for other parts: chance shall not repeat itself. */
     par.seed += (uint64_t)from;
-    par.max_landmarks = p->whole && stride == 1 ? par.max_landmarks : 0;
+    if (!p->whole || stride > 1)
+        par.landmarks = par.max_landmarks = 0;
     par.memory = par.memory > TRIAL_MEMORY ? par.memory : TRIAL_MEMORY;
     t->n = s.m;
     t->batches = x.labels.count;

@@ -38,6 +38,7 @@ bal_sample_params bal_job_sample_params(const bal_job *j, int64_t pass)
 {
     return (bal_sample_params){
         .block = j->par->block,
+        .landmarks = j->par->landmarks,
         .patience = j->par->patience,
         .uncovered = (bal_uncovered)j->par->uncovered,
         .max_landmarks = j->par->max_landmarks,
@@ -68,11 +69,11 @@ static void say_sampled(const bal_job *j)
 {
     const bal_sample_report *r = &j->report;
 
-    bal_info("%lld landmarks (%lld by extension), %lld affinities, "
-             "%lld of %lld points uncovered",
+    bal_info("%lld landmarks (%lld by extension, %lld for batches with few), "
+             "%lld affinities, %lld of %lld points uncovered",
              (long long)r->landmarks, (long long)r->extended,
-             (long long)r->entries, (long long)r->uncovered,
-             (long long)j->layout->n);
+             (long long)r->filled, (long long)r->entries,
+             (long long)r->uncovered, (long long)j->layout->n);
     bal_debug("%lld rows computed, at most %d blocks in flight; %lld dropped "
               "(overshoot), %lld repeats",
               (long long)r->rows, r->in_flight, (long long)r->overshoot,
@@ -85,6 +86,9 @@ static bal_verdict sample(bal_job *j, int64_t pass)
     bal_sample_params par = bal_job_sample_params(j, pass);
     bal_verdict st;
 
+    /* The pass before needed about as many draws. */
+    par.expected = j->report.landmarks - j->report.extended -
+                   j->report.filled + j->report.repeats;
     par.hook = bal_job_keep_hook(j, pass);
     bal_comm_enter(j->comm, BAL_PHASE_SAMPLE);
     bal_csr_destroy(&j->a);

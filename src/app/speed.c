@@ -289,11 +289,10 @@ static bal_row_params shorten(const bal_job *j, double share)
 /* Blocks in flight that the run will get to. */
 static int last_width(const bal_job *j, const bal_expected *e)
 {
-    int w = 1;
+    double blocks = ceil(e->rows / (double)j->par->block);
+    double w = j->par->landmarks > 0 ? blocks : ceil(blocks / 4);
 
-    while (w < e->width && 2 * w * (double)j->par->block < e->rows)
-        w *= 2;
-    return w < e->width ? w : e->width;
+    return w < e->width ? (int)w : e->width;
 }
 
 static bal_verdict time_rows(bal_job *j, const field *f, bal_size points,
@@ -309,8 +308,8 @@ static bal_verdict time_rows(bal_job *j, const field *f, bal_size points,
     par.block = block;
     par.uncovered = BAL_KEEP;
     par.most_in_flight = width;
-    par.max_landmarks = (2 * width - 1) * block;
-    par.patience = par.max_landmarks; /* few points are all drawn soon */
+    par.landmarks = (2 * width - 1) * block;
+    par.max_landmarks = 0;
     bal_comm_barrier(j->comm);
     double start = bal_now();
     BAL_TRY(bal_sample(j->comm, f->z, &f->route, &rows, &par, a, &report));

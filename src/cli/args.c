@@ -140,6 +140,8 @@ static bal_status set_option(const walk *w, bool *given, bal_params *p)
     snprintf(who, sizeof who, "option '--%s'", w->option->name);
     bal_status st = bal_option_set(w->option, p, w->value, *again, who);
     *again = true;
+    if (w->option->given > 0)
+        *(bool *)((char *)p + w->option->given) = true;
     return st;
 }
 

@@ -54,6 +54,8 @@ typedef struct bal_option {
         *choice;         ///< BAL_OPTION_CHOICE: the names, NULL at the end
     double low, high;    ///< BAL_OPTION_INT, _REAL, _SIZE: the range
     bool above, below;   ///< whether `low`, `high` themselves are not allowed
+    size_t given;        ///< offset of a bool that the command line sets if it
+                         ///< gives the option; 0 if nobody asks
     bool automatic;      ///< "auto" is allowed, and stored as 0
     bool result;         ///< the output depends on it: part of the provenance
     bool command_line;   ///< not allowed in files, not printed

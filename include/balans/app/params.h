@@ -29,6 +29,7 @@ typedef struct bal_params {
     int64_t pca;
     int pca_solver; ///< bal_pca_solver
     bal_neighbors neighbors;
+    int64_t landmarks; ///< 0 = auto: until nothing new is covered
     int64_t block;
     int64_t patience;
     int sparsify; ///< bal_sparsify
@@ -61,6 +62,7 @@ typedef struct bal_params {
     char *config; ///< NULL = none; was read already
     bool faults;
     bool verbose, quiet;
+    bool patience_given, uncovered_given; ///< on the command line
 } bal_params;
 
 /** Sets every parameter to its default; what `p` held is forgotten.  Local.

@@ -22,7 +22,8 @@ START_TEST(has_the_documented_defaults)
     all_assert(p.batch == NULL && strcmp(p.matrix, "X") == 0);
     all_assert(p.scale == BAL_SCALE_STANDARD && p.clip == 10 && p.pca == 50);
     all_assert(p.neighbors.k == 10 && p.neighbors.share == 0);
-    all_assert(p.block == 50 && p.patience == 20 && p.max_landmarks == 0);
+    all_assert(p.landmarks == 0 && p.block == 50);
+    all_assert(p.patience == 20 && p.max_landmarks == 0);
     all_assert(p.sparsify == BAL_ELBOW && p.uncovered == BAL_EXTEND);
     all_assert(p.gate == 0 && p.passes == 1 && p.seed == 0 && p.rcond == 0.1);
     all_assert(p.correction == BAL_SMOOTH && p.estimator == BAL_NORMAL);
@@ -41,6 +42,10 @@ static const trial trials[] = {
     {"pca", "0", true},
     {"pca", "-1", false},
     {"pca", "2147483648", false},
+    {"landmarks", "auto", true},
+    {"landmarks", "1", true},
+    {"landmarks", "0", false},
+    {"landmarks", "1.5", false},
     {"block", "1", true},
     {"block", "4095", true},
     {"block", "4096", false},
@@ -134,6 +139,17 @@ START_TEST(checks_rules_between_parameters)
     bal_error_clear();
     p.gate = 1;
     all_assert(bal_params_check(&p) == BAL_OK);
+    p.landmarks = 7;
+    all_assert(bal_params_check(&p) == BAL_OK);
+    p.uncovered_given = true;
+    all_assert(bal_params_check(&p) == BAL_EUSAGE);
+    bal_error_clear();
+    p.uncovered = BAL_KEEP;
+    all_assert(bal_params_check(&p) == BAL_OK);
+    p.patience_given = true;
+    all_assert(bal_params_check(&p) == BAL_EUSAGE);
+    bal_error_clear();
+    p.landmarks = 0;
     p.estimator = BAL_NYSTROM;
     all_assert(bal_params_check(&p) == BAL_OK);
     p.correction = BAL_RESIDUAL;
