@@ -4,6 +4,7 @@
 
 #include "balans/algo/row.h"
 #include "balans/kernel/kselect.h"
+#include "balans/par/select.h"
 
 /* One batch of which this rank holds points. */
 typedef struct bal_local_batch {
@@ -24,13 +25,6 @@ typedef struct bal_row_scratch {
     bal_size *within;     /* [w] those within the scale */
 } bal_row_scratch;
 
-/* Arguments of bal_kradix(). */
-typedef struct bal_counting {
-    const float **value;
-    bal_size *count, *k;
-    int64_t *work;
-} bal_counting;
-
 struct bal_rows {
     const bal_tiles *z;
     const bal_layout *l;
@@ -46,13 +40,12 @@ struct bal_rows {
                              beyond the gate */
     float *raw;           /* [w, locals] the same before any gate */
 
-    bal_size splits;      /* batches on several ranks, over all ranks */
-    bal_size *split;      /* [splits], ascending */
-    bal_size merges;      /* lists merged over ranks for one landmark */
-    bal_size k_merge;     /* largest k of those */
-    float *merge;         /* [w, merges, k_merge], k up to BAL_KMERGE_MOST */
-    bal_counting counting; /* [w, merges], for larger k */
-    float *kth;           /* [w, merges] */
+    bal_select *select;   /* over the ranks that share a batch */
+    int shares;           /* batches that are shared */
+    bal_size shared[2];   /* their local numbers */
+    bal_size *want;       /* [shares, w] k of each landmark */
+    float *kth;           /* [shares, w] */
+    float *own;           /* [w] scales in the landmarks' own batches */
 
     uint32_t *word;       /* [w, p + 2] coordinates and position on the wire */
     float *landmark;      /* [w, p] */
@@ -86,9 +79,13 @@ static inline bal_size bal_batch_size(const bal_layout *l, bal_size b)
 bal_size bal_rows_wanted(const bal_layout *l, const bal_row_params *par,
                          bal_size b);
 
-/** Makes room for merging lists of up to w landmarks; uses r->merges and
- *  r->k_merge.  Local.  Fails with BAL_ENOMEM. */
+/** Makes room for searches of up to w landmarks.  Local.  Fails with
+ *  BAL_ENOMEM. */
 bal_status bal_scales_create(bal_rows *r, int w);
+
+/** Bytes of it.  Local. */
+bal_size bal_scales_memory(const bal_layout *l, const bal_row_params *par,
+                           int w);
 
 /** Local. */
 void bal_scales_destroy(bal_rows *r);

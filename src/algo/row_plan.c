@@ -1,6 +1,6 @@
 /* The work space of affinity rows: what is there for W landmarks, and its size.
  *
- * Bytes = W (candidates + lists of the k smallest + lists to merge + histograms
+ * Bytes = W (candidates + lists of the k smallest + searches + histograms
  *         + threads (distances of a tile, selections, histogram)),
  * the candidates being nearly all of it: 4 1/8 bytes a point where tiles are
  * full (a value, and a bit whether there is one); the last tile of a batch has
@@ -8,7 +8,6 @@
  * bal_rows_memory() says it exactly and has to stay the sum of what fill_in()
  * and scratch_create() ask for. */
 #include "balans/base/mem.h"
-#include "balans/par/kmerge.h"
 #include "row_internal.h"
 
 bal_size bal_rows_wanted(const bal_layout *l, const bal_row_params *par,
@@ -47,7 +46,7 @@ static bool is_split(const bal_layout *l, bal_size b)
 
 /* Sizes that the work space depends on. */
 typedef struct extent {
-    bal_size locals, lists, k_most, splits, merges, k_merge;
+    bal_size locals, lists, k_most;
 } extent;
 
 static extent measure(const bal_layout *l, const bal_row_params *par)
@@ -62,16 +61,6 @@ static extent measure(const bal_layout *l, const bal_row_params *par)
         e.lists += k < here ? k : here;
         e.k_most = k > e.k_most ? k : e.k_most;
     }
-    for (bal_size b = 0; b < l->batches; b++) {
-        bool split = is_split(l, b);
-        bal_size k = bal_rows_wanted(l, par, b);
-        e.splits += split;
-        if ((split || par->gate > 0) && k > e.k_merge)
-            e.k_merge = k;
-    }
-    /* With a gate every rank has to know the scale of the landmark's own
-     * batch, so its list goes along. */
-    e.merges = e.splits + (par->gate > 0 ? 1 : 0);
     return e;
 }
 
@@ -86,11 +75,8 @@ bal_size bal_rows_memory(const bal_layout *l, int p, const bal_row_params *par,
                       (bal_size)sizeof(bal_kselect) + 4 * BAL_BINS_ROOM + 16;
 
     each += 4 * e.lists + 16 * e.locals + 8 * BAL_BINS + 8 * (bal_size)p + 32;
-    if (e.k_merge <= BAL_KMERGE_MOST)
-        each += 4 * e.merges * (e.k_merge + 1);
-    else
-        each += e.merges * (8 * BAL_KRADIX_WORK + 28);
-    return w * (each + par->threads * thread) + 24 * e.locals + 8 * e.splits;
+    return w * (each + par->threads * thread) + 24 * e.locals +
+           bal_scales_memory(l, par, w);
 }
 
 static void list_batches(bal_rows *r)
@@ -110,10 +96,6 @@ static void list_batches(bal_rows *r)
         };
         at += r->local[b - from].room;
     }
-    at = 0;
-    for (bal_size b = 0; b < l->batches; b++)
-        if (is_split(l, b))
-            r->split[at++] = b;
 }
 
 static bal_status scratch_create(bal_row_scratch *s, int w, bal_size k)
@@ -135,8 +117,6 @@ static bal_status fill_in(bal_rows *r, const extent *e)
     bal_status st;
     bal_size w = r->w_most, lanes = r->l->lanes;
 
-    BAL_TRY(bal_alloc(&r->local, e->locals, "the batches"));
-    BAL_TRY(bal_alloc(&r->split, e->splits, "the batches"));
     BAL_TRY(bal_alloc(&r->list, w * e->lists, "neighbours"));
     BAL_TRY(bal_alloc(&r->list_len, w * e->locals, "neighbours"));
     BAL_TRY(bal_alloc(&r->s2, w * e->locals, "scales"));
@@ -175,11 +155,9 @@ bal_status bal_rows_create(const bal_tiles *z, const bal_row_params *par, int w,
     r->threads = par->threads > 0 ? par->threads : 1;
     r->locals = e.locals;
     r->lists = e.lists;
-    r->splits = e.splits;
-    r->merges = e.merges;
-    r->k_merge = e.k_merge;
-    BAL_TRY(fill_in(r, &e));
+    BAL_TRY(bal_alloc(&r->local, e.locals, "the batches"));
     list_batches(r);
+    BAL_TRY(fill_in(r, &e));
     *out = r;
     r = NULL;
 done:
@@ -203,7 +181,6 @@ void bal_rows_destroy(bal_rows **rp)
     }
     bal_scales_destroy(r);
     bal_free(&r->local);
-    bal_free(&r->split);
     bal_free(&r->list);
     bal_free(&r->list_len);
     bal_free(&r->s2);

@@ -3,7 +3,7 @@
 #define BAL_ALGO_SAMPLER_INTERNAL_H
 
 #include "balans/algo/sampler.h"
-#include "balans/par/kmerge.h"
+#include "balans/par/ticket.h"
 #include "cover.h"
 #include "places.h"
 

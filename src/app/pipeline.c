@@ -68,12 +68,15 @@ done:
 static void say_sampled(const bal_job *j)
 {
     const bal_sample_report *r = &j->report;
+    bool number = j->par->landmarks > 0;
 
-    bal_info("%lld landmarks (%lld by extension, %lld for batches with few), "
-             "%lld affinities, %lld of %lld points uncovered",
-             (long long)r->landmarks, (long long)r->extended,
-             (long long)r->filled, (long long)r->entries,
-             (long long)r->uncovered, (long long)j->layout->n);
+    bal_info("%lld landmarks (%lld %s), %lld affinities, %lld of %lld points "
+             "uncovered",
+             (long long)r->landmarks,
+             (long long)(number ? r->filled : r->extended),
+             number ? "for batches with few" : "by extension",
+             (long long)r->entries, (long long)r->uncovered,
+             (long long)j->layout->n);
     bal_debug("%lld rows computed, at most %d blocks in flight; %lld dropped "
               "(overshoot), %lld repeats",
               (long long)r->rows, r->in_flight, (long long)r->overshoot,

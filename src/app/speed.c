@@ -308,8 +308,10 @@ static bal_verdict time_rows(bal_job *j, const field *f, bal_size points,
     par.block = block;
     par.uncovered = BAL_KEEP;
     par.most_in_flight = width;
-    par.landmarks = (2 * width - 1) * block;
-    par.max_landmarks = 0;
+    par.landmarks = 0;
+    par.max_landmarks = (2 * width - 1) * block;
+    par.patience = par.max_landmarks; /* few points are all drawn soon */
+    par.expected = 2 * par.max_landmarks;
     bal_comm_barrier(j->comm);
     double start = bal_now();
     BAL_TRY(bal_sample(j->comm, f->z, &f->route, &rows, &par, a, &report));

@@ -160,6 +160,22 @@ void bal_comm_bcast(bal_comm *c, void *bytes, bal_size count, int root)
     }
 }
 
+void bal_comm_send(bal_comm *c, int to, int tag, const void *bytes,
+                   bal_size count)
+{
+    BAL_REQUIRE(count <= INT_MAX);
+    MPI_Send(bytes, (int)count, MPI_BYTE, to, tag, c->mpi);
+    bal_comm_count(c, count);
+}
+
+void bal_comm_receive(bal_comm *c, int from, int tag, void *bytes,
+                      bal_size count)
+{
+    BAL_REQUIRE(count <= INT_MAX);
+    MPI_Recv(bytes, (int)count, MPI_BYTE, from, tag, c->mpi, MPI_STATUS_IGNORE);
+    bal_comm_count(c, 0);
+}
+
 void bal_comm_barrier(bal_comm *c)
 {
     MPI_Barrier(c->mpi);

@@ -15,7 +15,7 @@
  * Cost for W landmarks: 3 W p flops a point, and three collectives, none of a
  * size that grows with n: coordinates (W (p + 2) words), k smallest (W lists of
  * k a batch that several ranks hold), histograms (W BAL_BINS counts; elbow
- * only). Large k take three calls instead of one (par/kmerge.h).
+ * only). Large k take three calls instead of one (par/select.h).
  * Source: paper, Definition 1 and Algorithm 3; algorithm.md, sections 3, 4, 9.
  */
 #ifndef BAL_ALGO_ROW_H

@@ -91,6 +91,14 @@ void bal_comm_exscan_i64(bal_comm *c, const int64_t *x, bal_size n,
 /** Bytes of rank `root` to every rank; may exceed 2^31.  Collective. */
 void bal_comm_bcast(bal_comm *c, void *bytes, bal_size count, int root);
 
+/** A message of up to 2^31 - 1 bytes to one rank, which receives as many under
+ * the same tag; messages of one tag keep their order.  Only a receipt counts no
+ *  bytes.  One call on either rank. */
+void bal_comm_send(bal_comm *c, int to, int tag, const void *bytes,
+                   bal_size count);
+void bal_comm_receive(bal_comm *c, int from, int tag, void *bytes,
+                      bal_size count);
+
 /** Waits for all ranks.  Collective. */
 void bal_comm_barrier(bal_comm *c);
 
