@@ -64,8 +64,8 @@ const bal_option bal_options[] = {
      .meaning = "principal components of the distance space, used where "
                 "there are more features; 0 turns them off"},
     {.name = "neighbors", .commands = NEED, .kind = BAL_OPTION_NEIGHBORS,
-     .at = AT(neighbors), .preset = "10", .result = true, .operand = "K|F%|K,F%",
-     .unit = "points",
+     .at = AT(neighbors), .preset = "10", .result = true,
+     .operand = "K|F%|K,F%", .unit = "points",
      .meaning = "which neighbour's distance sets the local scale in each "
                 "batch"},
     {.name = "landmarks", .commands = NEED, .kind = BAL_OPTION_INT,
@@ -80,7 +80,8 @@ const bal_option bal_options[] = {
      .meaning = "steps in one block of the sampler"},
     {.name = "patience", .commands = NEED, .kind = BAL_OPTION_INT,
      .at = AT(patience), .given = AT(patience_given), .preset = "20",
-     .low = 1, .high = INT32_MAX, .result = true, .operand = "T", .unit = "landmarks",
+     .low = 1, .high = INT32_MAX, .result = true, .operand = "T",
+     .unit = "landmarks",
      .meaning = "landmarks in succession that cover nothing new before "
                 "sampling stops; without a number of landmarks"},
     {.name = "sparsify", .commands = NEED, .kind = BAL_OPTION_CHOICE,
@@ -95,8 +96,8 @@ const bal_option bal_options[] = {
                 "G times that of the landmark's own batch; 0 is off, else at "
                 "least 1"},
     {.name = "uncovered", .commands = NEED, .kind = BAL_OPTION_CHOICE,
-     .at = AT(uncovered), .given = AT(uncovered_given), .preset = "extend", .choice = policies,
-     .result = true, .operand = "HOW",
+     .at = AT(uncovered), .given = AT(uncovered_given), .preset = "extend",
+     .choice = policies, .result = true, .operand = "HOW",
      .meaning = "points that no landmark covers: draw landmarks among them, "
                 "or keep their values; a number of landmarks has no "
                 "extension"},

@@ -183,8 +183,8 @@ static json_t *sampling_of(const bal_sample_report *s)
     return json_pack(
         "{s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "rows", (json_int_t)s->rows,
         "overshoot", (json_int_t)s->overshoot, "filled",
-        (json_int_t)s->filled, "repeats", (json_int_t)s->repeats, "in_flight", (json_int_t)s->in_flight,
-        "curve_landmarks",
+        (json_int_t)s->filled, "repeats", (json_int_t)s->repeats, "in_flight",
+        (json_int_t)s->in_flight, "curve_landmarks",
         bal_report_ints(s->curve_landmarks, s->curve_count), "curve_covered",
         bal_report_ints(s->curve_covered, s->curve_count));
 }
