@@ -32,7 +32,7 @@
  * the number of landmarks by chance, or the length of rows where that is known.
  * Chosen to hold what the runs of docs/forecast.md found. */
 static const double slope_low = 0.75, slope_high = 1.4, steeper = 1.25;
-static const double bend = 0.02, chance = 1.6, row_length = 1.25;
+static const double bend = 0.02, chance = 1.4, row_length = 1.25;
 
 /* Bytes a second into a file, with the sync at the end, and of a rank that
  * compresses: a writer cannot be tried without writing. 9.0 GB in 13.7 s is the
@@ -147,12 +147,25 @@ bal_size bal_model_memory(const bal_workload *w, const bal_rank_part *part,
 
 /* ---- sweeps and files ---- */
 
-/* Panels of features of the consensus, as many as its table has room for
- * (algo/consensus). */
-static double panels(const bal_workload *w, double landmarks)
+/* Rows of the table of the consensus (algo/consensus). */
+static double table_rows(const bal_workload *w, double landmarks)
 {
     bool residual = w->form == BAL_RESIDUAL || w->passes > 1;
-    double rows = landmarks * (residual ? (double)w->batches : 1);
+
+    return landmarks * (residual ? (double)w->batches : 1);
+}
+
+double bal_model_least_work(const bal_workload *w, double landmarks)
+{
+    double rows = table_rows(w, landmarks);
+
+    return 8 * rows + BAL_VECTOR * (16 * rows + 64);
+}
+
+/* Panels of features, as wide as the table has room for. */
+static double panels(const bal_workload *w, double landmarks)
+{
+    double rows = table_rows(w, landmarks);
     double room = ((double)w->space.memory - 8 * rows) / (16 * rows + 64);
 
     room = floor(room / BAL_VECTOR) * BAL_VECTOR;

@@ -77,6 +77,9 @@ bal_size bal_model_memory(const bal_workload *w, const bal_rank_part *part,
                           double landmarks, bal_size affinities,
                           bal_size *phase);
 
+/** The least work space in which the landmarks can be corrected for.  Local. */
+double bal_model_least_work(const bal_workload *w, double landmarks);
+
 /** Sweeps over X of a run whose passes have so many landmarks, by phase
  *  [BAL_RUN_PHASES].  Local.  @return all of them */
 double bal_model_sweeps(const bal_workload *w, double landmarks, double *phase);
