@@ -86,13 +86,19 @@ static bal_verdict take_as_one(bal_input *in)
     bal_size n = bal_h5ad_rows(in->file), count;
     int32_t *code = NULL;
     char all[] = "all", *name = all;
+    bal_status mine = bal_alloc(&in->labels, 1, "the batches");
     bal_verdict st;
 
+    if (!bal_failed(mine))
+        mine = bal_alloc(&in->column, 1, "the batches");
+    in->columns = bal_failed(mine) ? 0 : 1;
     count = bal_slab_first(n, c->rank + 1, c->size) -
             bal_slab_first(n, c->rank, c->size);
-    BAL_TRY(bal_agree(c, bal_alloc(&code, count, "the batches")));
+    if (!bal_failed(mine))
+        mine = bal_alloc(&code, count, "the batches");
+    BAL_TRY(bal_agree(c, mine));
     BAL_TRY(bal_labels_unify(c, n, &name, 1, code, false, "the file",
-                             &in->labels));
+                             &in->labels[0]));
     code = NULL;
 done:
     bal_free(&code);

@@ -115,7 +115,7 @@ bal_size bal_model_affinities(const bal_rank_part *part, double landmarks,
 /* Weight, trust in both its forms, and scale of a landmark in a batch. */
 static double by_batch(const bal_workload *w, double landmarks)
 {
-    double each = landmarks * (double)w->batches;
+    double each = landmarks * (double)w->most_batches;
 
     if (w->form == BAL_SMOOTH && w->passes == 1)
         return 8 * landmarks;
@@ -132,7 +132,7 @@ bal_size bal_model_memory(const bal_workload *w, const bal_rank_part *part,
 
     if (w->streamed && x > work / 4)
         x = work / 4;
-    held = PROGRAM + x + 20 * part->points + 12 * part->rows;
+    held = PROGRAM + x + w->columns * (20 * part->points + 12 * part->rows);
     phase[BAL_PHASE_READ] = held + (w->matrix.filters[0] != '\0' ? PIECE : 0);
     phase[BAL_PHASE_SPACE] =
         held + z + bal_space_memory(w->d, &w->space, 0, w->ranks);
@@ -152,7 +152,7 @@ static double table_rows(const bal_workload *w, double landmarks)
 {
     bool residual = w->form == BAL_RESIDUAL || w->passes > 1;
 
-    return landmarks * (residual ? (double)w->batches : 1);
+    return landmarks * (residual ? (double)w->most_batches : 1);
 }
 
 double bal_model_least_work(const bal_workload *w, double landmarks)

@@ -21,8 +21,10 @@ enum { BAL_RUN_PHASES = BAL_PHASE_WRITE + 1 };
  *  those of `space`. */
 typedef struct bal_workload {
     bal_size n, d, p;           ///< profiles, features, dimensions of Z
-    bal_size batches;
+    bal_size batches;           ///< of the first batch column
     const bal_size *batch_size; ///< [batches], borrowed
+    int columns;                ///< batch columns
+    bal_size most_batches;      ///< of any of them
     int ranks;
     bal_space_params space;
     bal_row_params rows;
@@ -30,7 +32,7 @@ typedef struct bal_workload {
     bal_correction form;
     bal_trusting trust;
     bool trusts;              ///< whether parts are weighed by trust
-    int64_t passes;           ///< at most, with that which blends
+    int64_t passes;           ///< at most, of all columns and to blend
     bool until_still;         ///< they end where points no longer move
     bool streamed;            ///< X is read again for every sweep
     bool save_affinity, keep_original;

@@ -19,6 +19,8 @@ static bal_workload workload(void)
         .p = 4,
         .batches = 2,
         .batch_size = two,
+        .columns = 1,
+        .most_batches = 2,
         .ranks = 1,
         .space = {.clip = 10, .pca = 4, .memory = 64 * MIB, .threads = 1},
         .rows = {.neighbors = {.k = 20}, .threads = 1},
@@ -114,6 +116,14 @@ START_TEST(memory_is_that_of_the_phases)
                HELD + Z + 1000 + 64 * MIB + 28 * 200);
     all_assert(phase[BAL_PHASE_WRITE] == phase[BAL_PHASE_SAMPLE]);
     all_assert(most == phase[BAL_PHASE_CORRECT]);
+
+    /* another column has an order of its own, and perhaps more batches */
+    w.columns = 2;
+    w.most_batches = 3;
+    (void)bal_model_memory(&w, &part, 100, 1000, phase);
+    all_assert(phase[BAL_PHASE_CORRECT] ==
+               HELD + 32 * 2048 + Z + 1000 + 64 * MIB + 28 * 300);
+    w.columns = 1;
 
     /* one pass of smoothing does not tell batches apart */
     w.form = BAL_SMOOTH;
