@@ -353,9 +353,10 @@ bal_range bal_model_time(const bal_workload *w, const bal_rank_part *part,
 
     phase[BAL_PHASE_READ] = m->opening + (w->streamed ? 0 : sweep);
     phase[BAL_PHASE_SPACE] = m->space_fixed + m->space_row * (double)part->rows;
-    phase[BAL_PHASE_SAMPLE] = passes * e->rows * m->point * points;
+    phase[BAL_PHASE_SAMPLE] =
+        passes * (e->rows * m->point * points + 2 * m->arrange * entries);
     phase[BAL_PHASE_CORRECT] =
-        entries * (m->correct * moved + m->arrange * passes);
+        entries * (m->correct * moved + m->weigh * passes);
     bal_model_sweeps(w, e->landmarks.mid, sweeps);
     bal_model_files(w, e->landmarks.mid, e->entries.mid, &read, &write);
     if (w->streamed) {

@@ -114,8 +114,8 @@ typedef struct bal_measured {
     double space_fixed; ///< seconds of the space that do not grow with n ...
     double space_row;   ///< ... and for each row of a rank
     double point;       ///< seconds of the sampler for a row and a point
-    double arrange;     ///< seconds for an entry of A, to turn it into an order
-                        ///< of points and to find parts and trust
+    double arrange;     ///< seconds to put an entry of A in an order of points
+    double weigh;       ///< seconds of parts and trust for an entry
     double correct;     ///< seconds of the correction, an entry and a feature
 } bal_measured;
 

@@ -265,12 +265,14 @@ static bal_verdict time_correct(const trials *t, const points *p,
     BAL_TRY(bal_agree(t->self, mine));
     for (bal_size i = 0; i < a->m; i++)
         landmark[i] = a->row[i].landmark;
+    t->m->arrange = (bal_now() - start) / entries;
+    start = bal_now();
     BAL_TRY(bal_parts_create(t->self, by_tile, l, residual ? l->batches : 1,
                              &parts));
     if (w->trusts && residual)
         BAL_TRY(bal_trust_create(t->self, w->trust, by_tile, l, parts, scale,
                                  landmark, &trust));
-    t->m->arrange = (bal_now() - start) / entries;
+    t->m->weigh = (bal_now() - start) / entries;
     BAL_TRY(bal_agree(t->self, bal_tiles_blocks(p->z, 1 << 20, &z)));
     BAL_TRY(bal_correct_bounds(t->self, z, most));
     par.parts = parts;
@@ -374,7 +376,7 @@ done:
 static void agree_on_times(bal_comm *c, bal_measured *m)
 {
     double *time[] = {&m->opening, &m->read_row, &m->space_fixed, &m->space_row,
-                      &m->point,   &m->arrange,  &m->correct};
+                      &m->point,   &m->arrange,  &m->weigh,       &m->correct};
 
     for (size_t i = 0; i < sizeof time / sizeof *time; i++)
         bal_comm_max_f64(c, time[i], 1);
