@@ -80,7 +80,7 @@ const bal_option bal_options[] = {
                 "there are more features; 0 turns them off"},
     {.name = "neighbors", .group = BAL_GROUP_SAMPLING,
      .commands = NEED, .kind = BAL_OPTION_NEIGHBORS,
-     .at = AT(neighbors), .preset = "10", .result = true,
+     .at = AT(neighbors), .preset = "20,1%", .result = true,
      .operand = "K|F%|K,F%", .unit = "points",
      .meaning = "which neighbour's distance sets the local scale in each "
                 "batch"},
@@ -98,7 +98,7 @@ const bal_option bal_options[] = {
                 "sampling stops"},
     {.name = "sparsify", .group = BAL_GROUP_SAMPLING,
      .commands = NEED, .kind = BAL_OPTION_CHOICE,
-     .at = AT(sparsify), .preset = "elbow", .choice = sparsifiers,
+     .at = AT(sparsify), .preset = "scale", .choice = sparsifiers,
      .result = true, .operand = "HOW",
      .meaning = "which affinities of a landmark are kept: left of the "
                 "curve's bend, or within the local scale"},
@@ -117,7 +117,7 @@ const bal_option bal_options[] = {
                 "or keep their values"},
     {.name = "landmarks", .group = BAL_GROUP_SAMPLING,
      .commands = NEED, .kind = BAL_OPTION_INT,
-     .at = AT(landmarks), .preset = "auto", .low = 1, .high = INT32_MAX,
+     .at = AT(landmarks), .preset = "1000", .low = 1, .high = INT32_MAX,
      .automatic = true, .result = true, .operand = "M|auto",
      .unit = "landmarks",
      .meaning = "how many points are drawn as landmarks, and up to 5 for each "
@@ -130,7 +130,7 @@ const bal_option bal_options[] = {
      .meaning = "most landmarks to draw; 0 is no limit"},
     {.name = "correction", .group = BAL_GROUP_CORRECTION,
      .commands = NEED, .kind = BAL_OPTION_CHOICE,
-     .at = AT(correction), .preset = "smooth", .choice = corrections,
+     .at = AT(correction), .preset = "residual", .choice = corrections,
      .result = true, .operand = "HOW",
      .meaning = "replace each profile by its smoothed one, or move it by "
                 "what its batch is off"},
@@ -147,7 +147,7 @@ const bal_option bal_options[] = {
      .meaning = "nystrom keeps the eigenvalues above it"},
     {.name = "trust", .group = BAL_GROUP_CORRECTION,
      .commands = NEED, .kind = BAL_OPTION_CHOICE,
-     .at = AT(trust), .preset = "off", .choice = trusts, .result = true,
+     .at = AT(trust), .preset = "on", .choice = trusts, .result = true,
      .operand = "HOW",
      .meaning = "how far a landmark believes what another batch supplies: on; "
                 "strict, for labels that are confounded with batches; off: "
@@ -160,7 +160,7 @@ const bal_option bal_options[] = {
                 "profile; for kinds with hundreds of profiles each"},
     {.name = "passes", .group = BAL_GROUP_CORRECTION,
      .commands = NEED, .kind = BAL_OPTION_INT,
-     .at = AT(passes), .preset = "1", .low = 1, .high = 1000,
+     .at = AT(passes), .preset = "auto", .low = 1, .high = 1000,
      .automatic = true, .result = true, .operand = "T|auto",
      .meaning = "passes; all but the last apply the residual correction; auto: "
                 "until little moves, at most 4, and 1 for smooth"},

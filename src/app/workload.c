@@ -19,14 +19,18 @@ static bal_space_params space_params(const bal_params *par)
 static bal_workload describe(const bal_input *in, int ranks)
 {
     const bal_params *par = in->par;
-    bal_size d = in->info.d;
+    bal_size d = in->info.d, most = 0;
 
+    for (int i = 0; i < in->columns; i++)
+        most = in->labels[i]->count > most ? in->labels[i]->count : most;
     return (bal_workload){
         .n = in->info.n,
         .d = d,
         .p = par->pca > 0 && d > par->pca ? par->pca : d,
         .batches = in->labels[0]->count,
         .batch_size = in->labels[0]->size,
+        .columns = in->columns,
+        .most_batches = most,
         .ranks = ranks,
         .space = space_params(par),
         .rows = bal_run_row_params(par),
@@ -34,7 +38,7 @@ static bal_workload describe(const bal_input *in, int ranks)
         .form = (bal_correction)par->correction,
         .trust = (bal_trusting)par->trust,
         .trusts = bal_run_trusts(par),
-        .passes = bal_run_passes(par) + (par->blend > 0),
+        .passes = bal_run_passes(par) + in->columns - 1 + (par->blend > 0),
         .until_still = par->passes == 0 && bal_run_passes(par) > 1,
         .save_affinity = par->save_affinity,
         .keep_original = par->keep_original,

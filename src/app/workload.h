@@ -6,8 +6,8 @@
 #include "input.h"
 
 /**
- * What `in` and its parameters ask for, on so many ranks; its sizes are
- * borrowed from in->labels.
+ * What `in` and its parameters ask for, on so many ranks; its sizes are those
+ * of the first column, borrowed from in->labels.
  *
  * Collective: whether X is read again for every sweep is decided for all, by
  * what the rank with the most needs and what each may use.

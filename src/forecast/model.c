@@ -32,7 +32,7 @@
  * the number of landmarks by chance, or the length of rows where that is known.
  * Chosen to hold what the runs of docs/forecast.md found. */
 static const double slope_low = 0.75, slope_high = 1.4, steeper = 1.25;
-static const double bend = 0.02, chance = 1.6, row_length = 1.25;
+static const double bend = 0.02, chance = 1.4, row_length = 1.25;
 
 /* Bytes a second into a file, with the sync at the end, and of a rank that
  * compresses: a writer cannot be tried without writing. 9.0 GB in 13.7 s is the
@@ -115,7 +115,7 @@ bal_size bal_model_affinities(const bal_rank_part *part, double landmarks,
 /* Weight, trust in both its forms, and scale of a landmark in a batch. */
 static double by_batch(const bal_workload *w, double landmarks)
 {
-    double each = landmarks * (double)w->batches;
+    double each = landmarks * (double)w->most_batches;
 
     if (w->form == BAL_SMOOTH && w->passes == 1)
         return 8 * landmarks;
@@ -132,7 +132,7 @@ bal_size bal_model_memory(const bal_workload *w, const bal_rank_part *part,
 
     if (w->streamed && x > work / 4)
         x = work / 4;
-    held = PROGRAM + x + 20 * part->points + 12 * part->rows;
+    held = PROGRAM + x + w->columns * (20 * part->points + 12 * part->rows);
     phase[BAL_PHASE_READ] = held + (w->matrix.filters[0] != '\0' ? PIECE : 0);
     phase[BAL_PHASE_SPACE] =
         held + z + bal_space_memory(w->d, &w->space, 0, w->ranks);
@@ -147,12 +147,25 @@ bal_size bal_model_memory(const bal_workload *w, const bal_rank_part *part,
 
 /* ---- sweeps and files ---- */
 
-/* Panels of features of the consensus, as many as its table has room for
- * (algo/consensus). */
-static double panels(const bal_workload *w, double landmarks)
+/* Rows of the table of the consensus (algo/consensus). */
+static double table_rows(const bal_workload *w, double landmarks)
 {
     bool residual = w->form == BAL_RESIDUAL || w->passes > 1;
-    double rows = landmarks * (residual ? (double)w->batches : 1);
+
+    return landmarks * (residual ? (double)w->most_batches : 1);
+}
+
+double bal_model_least_work(const bal_workload *w, double landmarks)
+{
+    double rows = table_rows(w, landmarks);
+
+    return 8 * rows + BAL_VECTOR * (16 * rows + 64);
+}
+
+/* Panels of features, as wide as the table has room for. */
+static double panels(const bal_workload *w, double landmarks)
+{
+    double rows = table_rows(w, landmarks);
     double room = ((double)w->space.memory - 8 * rows) / (16 * rows + 64);
 
     room = floor(room / BAL_VECTOR) * BAL_VECTOR;
@@ -340,9 +353,10 @@ bal_range bal_model_time(const bal_workload *w, const bal_rank_part *part,
 
     phase[BAL_PHASE_READ] = m->opening + (w->streamed ? 0 : sweep);
     phase[BAL_PHASE_SPACE] = m->space_fixed + m->space_row * (double)part->rows;
-    phase[BAL_PHASE_SAMPLE] = passes * e->rows * m->point * points;
+    phase[BAL_PHASE_SAMPLE] =
+        passes * (e->rows * m->point * points + 2 * m->arrange * entries);
     phase[BAL_PHASE_CORRECT] =
-        entries * (m->correct * moved + m->arrange * passes);
+        entries * (m->correct * moved + m->weigh * passes);
     bal_model_sweeps(w, e->landmarks.mid, sweeps);
     bal_model_files(w, e->landmarks.mid, e->entries.mid, &read, &write);
     if (w->streamed) {

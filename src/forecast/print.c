@@ -172,6 +172,11 @@ static void print_memory(const forecast *f)
         printf("%s %s %s", p > 0 ? "," : "", bal_phase_name((bal_phase)p),
                bal_bytes(a, sizeof a, phase[p]));
     puts(f->w->streamed ? "; profiles stay in the file (--stream)" : "");
+    double least = bal_model_least_work(f->w, landmarks_most(f));
+    if (least > (double)f->w->space.memory)
+        printf("  too little work space for that many landmarks x batches: a "
+               "run needs --memory-per-rank %s or fewer --landmarks\n",
+               bal_bytes(a, sizeof a, (bal_size)least));
 }
 
 static void print_needs(const forecast *f)

@@ -190,6 +190,10 @@ def check_info(source):
 
 def check_refusals(source, large):
     """What a run needs is said, not failed on; what no run can use is."""
+    crowded = dry(large, "--memory-per-rank", "8M", "--landmarks", "40000",
+                  "--correction", "residual")
+    t.check("too little work space" in crowded
+            and "--memory-per-rank" in crowded, crowded)
     tight = dry(large, "--memory-per-rank", "1M")
     t.check(field(tight, "forecast").startswith("left out: ")
             and "'--memory-per-rank'" in field(tight, "forecast"), tight)

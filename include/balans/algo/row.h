@@ -12,19 +12,10 @@
  * the k smallest of each batch, and stores the candidates - what may still
  * reach the affinity floor. The other two read candidates only.
  *
-<<<<<<< HEAD
- * Cost for W landmarks: 3 W p flops a point, and three collectives, none of a
- * size that grows with n: coordinates (W (p + 2) words), k smallest (W lists of
- * k a batch that several ranks hold), histograms (W BAL_BINS counts; elbow
- * only). Large k take three calls instead of one (par/select.h). A row whose
- * elbow lies far lower than those of rows before takes another histogram, and
- * its distances once more.
-=======
  * Cost for W landmarks: 3 W p flops a point, and messages of no size that grows
  * with n: coordinates (W (p + 2) words), the search of the batches shared with
  * other ranks (par/select.h), histograms (W BAL_BINS counts; elbow only), the
  * scale in the landmark's own batch (W words; with a gate only).
->>>>>>> 2e389e6 (Say what the sampler sends, as a table of formulas)
  * Source: paper, Definition 1 and Algorithm 3; algorithm.md, sections 3, 4, 9.
  */
 #ifndef BAL_ALGO_ROW_H

@@ -21,8 +21,10 @@ enum { BAL_RUN_PHASES = BAL_PHASE_WRITE + 1 };
  *  those of `space`. */
 typedef struct bal_workload {
     bal_size n, d, p;           ///< profiles, features, dimensions of Z
-    bal_size batches;
+    bal_size batches;           ///< of the first batch column
     const bal_size *batch_size; ///< [batches], borrowed
+    int columns;                ///< batch columns
+    bal_size most_batches;      ///< of any of them
     int ranks;
     bal_space_params space;
     bal_row_params rows;
@@ -30,7 +32,7 @@ typedef struct bal_workload {
     bal_correction form;
     bal_trusting trust;
     bool trusts;              ///< whether parts are weighed by trust
-    int64_t passes;           ///< at most, with that which blends
+    int64_t passes;           ///< at most, of all columns and to blend
     bool until_still;         ///< they end where points no longer move
     bool streamed;            ///< X is read again for every sweep
     bool save_affinity, keep_original;
@@ -77,6 +79,9 @@ bal_size bal_model_memory(const bal_workload *w, const bal_rank_part *part,
                           double landmarks, bal_size affinities,
                           bal_size *phase);
 
+/** The least work space in which the landmarks can be corrected for.  Local. */
+double bal_model_least_work(const bal_workload *w, double landmarks);
+
 /** Sweeps over X of a run whose passes have so many landmarks, by phase
  *  [BAL_RUN_PHASES].  Local.  @return all of them */
 double bal_model_sweeps(const bal_workload *w, double landmarks, double *phase);
@@ -109,8 +114,8 @@ typedef struct bal_measured {
     double space_fixed; ///< seconds of the space that do not grow with n ...
     double space_row;   ///< ... and for each row of a rank
     double point;       ///< seconds of the sampler for a row and a point
-    double arrange;     ///< seconds for an entry of A, to turn it into an order
-                        ///< of points and to find parts and trust
+    double arrange;     ///< seconds to put an entry of A in an order of points
+    double weigh;       ///< seconds of parts and trust for an entry
     double correct;     ///< seconds of the correction, an entry and a feature
 } bal_measured;
 

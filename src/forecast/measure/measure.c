@@ -26,7 +26,8 @@
 #include "rows.h"
 
 enum {
-    TRIAL_MEMORY = 256 << 20, /* work space, at least */
+    TRIAL_MEMORY = 64 << 20, /* work space, at least */
+    CONSENSUS = 200,    /* bytes of it a landmark and batch, at least */
     POINT_STEPS = 20,   /* of the inner loop that a point costs a row, beside */
     BATCH_STEPS = 2000, /* its dimensions, and a batch: they bound the work */
 };
@@ -225,11 +226,11 @@ static bal_size landmarks_of(const trials *t, bal_size n)
 {
     bal_size wanted = t->w->sample.landmarks, some = (n + 1) / 2;
 
-    if (wanted == 0 || 2 * t->w->n <= 3 * wanted)
-        return wanted > 0 ? n : 0;
-    return t->m->whole && n == t->w->n ? wanted
-           : wanted < some             ? wanted
-                                       : some;
+    if (wanted == 0 || n == t->w->n)
+        return wanted;
+    if (2 * t->w->n <= 3 * wanted)
+        return n;
+    return wanted < some ? wanted : some;
 }
 
 /* ---- what follows the sampler ---- */
@@ -245,7 +246,8 @@ static bal_verdict time_correct(const trials *t, const points *p,
     double entries = (double)bal_csr_entries(a) + 1, start = bal_now();
     bal_correct_params par = {.form = w->form,
                               .blend = 1,
-                              .memory = work_space(t),
+                              .memory = work_space(t) +
+                                        CONSENSUS * a->m * l->batches,
                               .threads = w->space.threads};
     bal_affinity *by_tile = NULL;
     bal_parts *parts = NULL;
@@ -263,12 +265,14 @@ static bal_verdict time_correct(const trials *t, const points *p,
     BAL_TRY(bal_agree(t->self, mine));
     for (bal_size i = 0; i < a->m; i++)
         landmark[i] = a->row[i].landmark;
+    t->m->arrange = (bal_now() - start) / entries;
+    start = bal_now();
     BAL_TRY(bal_parts_create(t->self, by_tile, l, residual ? l->batches : 1,
                              &parts));
     if (w->trusts && residual)
         BAL_TRY(bal_trust_create(t->self, w->trust, by_tile, l, parts, scale,
                                  landmark, &trust));
-    t->m->arrange = (bal_now() - start) / entries;
+    t->m->weigh = (bal_now() - start) / entries;
     BAL_TRY(bal_agree(t->self, bal_tiles_blocks(p->z, 1 << 20, &z)));
     BAL_TRY(bal_correct_bounds(t->self, z, most));
     par.parts = parts;
@@ -372,7 +376,7 @@ done:
 static void agree_on_times(bal_comm *c, bal_measured *m)
 {
     double *time[] = {&m->opening, &m->read_row, &m->space_fixed, &m->space_row,
-                      &m->point,   &m->arrange,  &m->correct};
+                      &m->point,   &m->arrange,  &m->weigh,       &m->correct};
 
     for (size_t i = 0; i < sizeof time / sizeof *time; i++)
         bal_comm_max_f64(c, time[i], 1);

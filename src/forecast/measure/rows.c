@@ -2,10 +2,11 @@
  *
  * How far a point's neighbours are hangs on the points of its batch, so batches
  * are taken whole, as many as there is room for, evenly out of all; where that
- * would be fewer than represent the file, equal parts of them. Rows are read in windows of whole chunks, those that hold a row to be
- * taken; where that would be more than READ_MOST bytes, as batches lie mixed,
- * windows evenly spread over the file, and more batches in them. Which rows are
- * taken does not depend on the number of ranks.
+ * would be fewer than represent the file, equal parts of them. Rows are read in
+ * windows of whole chunks, those that hold a row to be taken; where that would
+ * be more than READ_MOST bytes, as batches lie mixed, windows evenly spread
+ * over the file, and more batches in them. Which rows are taken does not depend
+ * on the number of ranks.
  *
  * Cost: ROWS_MOST rows or FLOATS_MOST numbers to keep, READ_MOST bytes to
  * read, a quarter of it where they are compressed. */
