@@ -22,6 +22,8 @@ typedef struct work {
     const bal_correct_params *par;
     double *weight; /* [m, groups] of an affinity: q / t */
     double *shift;  /* [groups, room] Dbar; trust only */
+    float *g;       /* [room, m] consensus; NULL unless kept or given */
+    bool given;     /* it is that of a fit */
     double *move2;
 } work;
 
@@ -53,6 +55,7 @@ static void release(work *w)
     bal_consensus_finish(&w->p);
     bal_free(&w->weight);
     bal_free(&w->shift);
+    bal_free(&w->g);
 }
 
 /* ---- Between up and down ---- */
@@ -62,8 +65,28 @@ static void set_mean(const work *w, bal_size l)
 {
     double *row = bal_consensus_row(&w->p, l);
 
-    for (bal_size f = 0; f < w->p.count; f++)
-        row[f] = bal_consensus_sum(&w->p, l, f) / w->par->parts->sum[l];
+    for (bal_size f = 0; f < w->p.count; f++) {
+        float *g = w->g != NULL ? w->g + f * w->p.a->m + l : NULL;
+        row[f] = w->given ? (double)*g
+                          : bal_consensus_sum(&w->p, l, f) /
+                                w->par->parts->sum[l];
+        if (g != NULL)
+            *g = (float)row[f];
+    }
+}
+
+/* The consensus g of features from .. from + count - 1 as it is kept, or as it
+ * was. */
+static void exchange_consensus(const work *w, bal_size l, bal_size from,
+                               bal_size count, double *g)
+{
+    float *kept = w->g + from * w->p.a->m + l;
+
+    for (bal_size f = 0; f < count; f++, kept += w->p.a->m)
+        if (w->given)
+            g[f] = (double)*kept;
+        else
+            *kept = (float)g[f];
 }
 
 /* Delta(l, .) takes the place of the sums of landmark l, for features from ..
@@ -87,10 +110,14 @@ static void set_steps(const work *w, bal_size l, bal_size from, bal_size count)
             g[f] += part * row[f];
         }
     }
+    for (bal_size f = 0; f < count; f++)
+        g[f] /= sum;
+    if (w->g != NULL)
+        exchange_consensus(w, l, from, count, g);
     for (bal_size b = 0; b < groups; b++) {
         double *row = bal_consensus_row(&w->p, first + b) + from;
         for (bal_size f = 0; f < count; f++)
-            row[f] = weight[b] > 0 ? g[f] / sum - row[f] : 0;
+            row[f] = weight[b] > 0 ? g[f] - row[f] : 0;
     }
 }
 
@@ -163,14 +190,29 @@ static void take_mean(const void *self, const bal_arrival *a)
     }
 }
 
+/* What a fit says of a point's batch, or else the usual. */
+static double of_batch(const work *w, const double *each, const bal_arrival *a,
+                       double usual)
+{
+    return each != NULL ? each[w->p.a->batch[a->point]] : usual;
+}
+
+static double damp_of(const work *w, const bal_arrival *a)
+{
+    const bal_fitted *fitted = w->par->fitted;
+
+    return of_batch(w, fitted != NULL ? fitted->damp : NULL, a, 1);
+}
+
 static void take_step(const void *self, const bal_arrival *a)
 {
     const work *w = self;
+    double damp = damp_of(w, a);
 
     if (!(a->rho > 0))
         return;
     for (bal_size f = 0; f < a->count; f++)
-        set_value(w, a, f, (double)a->x[f] + a->acc[f] / a->den);
+        set_value(w, a, f, (double)a->x[f] + damp * (a->acc[f] / a->den));
 }
 
 static void take_trusted(const void *self, const bal_arrival *a)
@@ -178,15 +220,20 @@ static void take_trusted(const void *self, const bal_arrival *a)
     const work *w = self;
     const double *shift = w->shift + w->p.a->batch[a->point] * w->p.room +
                           (a->first - w->p.first);
-    double share = prior * a->rho, den = a->den + share;
+    const bal_fitted *fitted = w->par->fitted;
+    double damp = damp_of(w, a);
+    double share =
+        of_batch(w, fitted != NULL ? fitted->prior : NULL, a, prior) * a->rho;
+    double den = a->den + share;
 
     if (!(a->rho > 0) && w->par->keep_uncovered)
         return;
     for (bal_size f = 0; f < a->count; f++)
         set_value(w, a, f,
                   (double)a->x[f] +
-                      (den > least ? (a->acc[f] + share * shift[f]) / den
-                                   : shift[f]));
+                      damp * (den > least
+                                  ? (a->acc[f] + share * shift[f]) / den
+                                  : shift[f]));
 }
 
 static bal_verdict correct_panels(work *w)
@@ -195,15 +242,20 @@ static bal_verdict correct_panels(work *w)
     bal_arrive *take = !residual               ? take_mean
                        : w->par->trust != NULL ? take_trusted
                                                : take_step;
+    const bal_fitted *fitted = w->par->fitted;
     bal_verdict st = {BAL_OK};
 
     for (bal_size f = 0; f < w->p.x->d; f += w->p.room) {
         BAL_TRY(bal_pause(w->p.comm));
         BAL_TRY(bal_consensus_load(&w->p, f));
+        if (w->given)
+            BAL_TRY(fitted->give(fitted->arg, f, w->p.count, w->g));
         if (residual)
             prepare_steps(w);
         else
             prepare_means(w);
+        if (w->g != NULL && !w->given)
+            BAL_TRY(fitted->keep(fitted->arg, f, w->p.count, w->g));
         BAL_TRY(bal_consensus_spread(&w->p, take, w, true));
     }
 done:
@@ -215,22 +267,30 @@ bal_verdict bal_correct(bal_comm *c, const bal_affinity *a, bal_blocks *x,
                         double *move2)
 {
     bool shifts = par->form == BAL_RESIDUAL && par->trust != NULL;
+    bool given = par->fitted != NULL && par->fitted->give != NULL;
+    bool kept = par->fitted != NULL && par->fitted->keep != NULL;
     work w = {
         .p = {.comm = c, .a = a, .x = x, .threads = par->threads,
               .groups = groups_of(par), .sum = par->parts->sum,
               .longest = (double)par->parts->longest, .most = most},
         .par = par,
+        .given = given,
         .move2 = move2,
     };
+    bal_status mine;
     bal_verdict st;
 
     if (move2 != NULL)
         memset(move2, 0, (size_t)x->m * sizeof *move2);
-    BAL_TRY(bal_consensus_init(&w.p, par->memory, 8));
+    /* g takes at most a quarter of what the sums take. */
+    BAL_TRY(bal_consensus_init(
+        &w.p, given || kept ? par->memory / 5 * 4 : par->memory, 8));
     BAL_TRY(bal_agree(c, allot(&w)));
-    BAL_TRY(bal_agree(c, bal_alloc(&w.shift,
-                                   shifts ? w.p.groups * w.p.room : 0,
-                                   "the correction")));
+    mine = bal_alloc(&w.shift, shifts ? w.p.groups * w.p.room : 0,
+                     "the correction");
+    if (!bal_failed(mine) && (given || kept))
+        mine = bal_alloc(&w.g, w.p.room * a->m, "the consensus");
+    BAL_TRY(bal_agree(c, mine));
     BAL_TRY(correct_panels(&w));
 done:
     release(&w);

@@ -264,6 +264,21 @@ static bal_status gather_all(const bal_rows *r, int w, bal_csr_row *out)
     return BAL_OK;
 }
 
+int32_t bal_rows_bin(float affinity)
+{
+    const float *edge = bal_affinity_edges();
+    int32_t low = 0, high = BAL_BINS;
+
+    while (high - low > 1) {
+        int32_t middle = (low + high) / 2;
+        if (edge[middle] <= affinity)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 void bal_rows_compute(bal_comm *c, bal_rows *r, int w, bal_gidx *pos,
                       bal_csr_row *out, bal_status *mine)
 {

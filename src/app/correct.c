@@ -15,6 +15,7 @@
 #include "balans/io/report.h"
 #include "balans/par/agree.h"
 #include "keep.h"
+#include "model.h"
 #include "output.h"
 #include "summary.h"
 #include "workload.h"
@@ -26,6 +27,7 @@ static bal_verdict check_files(bal_comm *c, const bal_params *p)
         {"the input", p->input, false},
         {"the configuration", p->config, false},
         {"the output", p->output, true},
+        {"the model", p->save_model, true},
         {"the report", p->report, true},
         {"the checkpoint", p->checkpoint, true},
     };
@@ -35,8 +37,11 @@ static bal_verdict check_files(bal_comm *c, const bal_params *p)
     if (c->rank == 0)
         mine = bal_publish_apart(file, (int)(sizeof file / sizeof *file));
     BAL_TRY(bal_agree(c, mine));
-    BAL_TRY(bal_h5ad_out_check(c, p->output, p->input, p->force));
-    if (c->rank == 0 && p->report != NULL)
+    if (p->output != NULL)
+        BAL_TRY(bal_h5ad_out_check(c, p->output, p->input, p->force));
+    if (c->rank == 0 && p->save_model != NULL)
+        mine = bal_publish_check(p->save_model, p->force);
+    if (c->rank == 0 && p->report != NULL && !bal_failed(mine))
         mine = bal_publish_check(p->report, true);
     BAL_TRY(bal_agree(c, mine));
 done:
@@ -51,7 +56,8 @@ typedef struct run {
     bal_input in;
     bal_workload workload;
     bal_h5ad_out *out;
-    char *path, *folder; /* of the output */
+    bal_model_out model;
+    char *path, *folder; /* of the output, or else the model */
     bal_order **order; /* [columns] */
     bal_profiles profiles;
     bal_space *space;
@@ -61,12 +67,13 @@ typedef struct run {
 
 static bal_status name_folder(run *r)
 {
-    bal_status st =
-        bal_alloc(&r->path, (bal_size)strlen(r->par->output) + 1, "a path");
+    const char *path =
+        r->par->output != NULL ? r->par->output : r->par->save_model;
+    bal_status st = bal_alloc(&r->path, (bal_size)strlen(path) + 1, "a path");
 
     if (bal_failed(st))
         return st;
-    strcpy(r->path, r->par->output);
+    strcpy(r->path, path);
     r->folder = dirname(r->path);
     return BAL_OK;
 }
@@ -157,23 +164,38 @@ static bal_outcome what_ran(const run *r)
     };
 }
 
+static bal_verdict write_profiles(run *r, const bal_outcome *ran, json_t *uns)
+{
+    const bal_output o = {&r->in, r->space, &r->points, &r->passed, uns};
+    json_t *late = NULL;
+    bal_verdict st;
+
+    BAL_TRY(bal_output_write(&o, r->out));
+    BAL_TRY(bal_run_report(ran, &late));
+    BAL_TRY(bal_h5ad_out_finish(&r->out, late));
+done:
+    json_decref(late);
+    return st;
+}
+
+/* What was asked for: the profiles, a model, or both. */
 static bal_verdict write_output(run *r, bal_outcome *ran)
 {
-    json_t *uns = NULL, *late = NULL;
-    bal_output o = {&r->in, r->space, &r->points, &r->passed, NULL};
+    json_t *uns = NULL;
     bal_verdict st;
 
     bal_comm_enter(r->c, BAL_PHASE_WRITE);
     BAL_TRY(bal_checksum_rows(r->c, r->points.x, &ran->checksum_out));
-    o.uns = uns = bal_run_provenance(ran);
+    uns = bal_run_provenance(ran);
     BAL_TRY(bal_agree(r->c, bal_report_status(uns)));
-    BAL_TRY(bal_output_write(&o, r->out));
-    BAL_TRY(bal_run_report(ran, &late));
-    BAL_TRY(bal_h5ad_out_finish(&r->out, late));
+    if (r->model.store != NULL)
+        BAL_TRY(bal_model_finish(&r->model, &r->in, r->space, r->passed.passes,
+                                 uns));
+    if (r->out != NULL)
+        BAL_TRY(write_profiles(r, ran, uns));
     bal_progress_end();
 done:
     json_decref(uns);
-    json_decref(late);
     return st;
 }
 
@@ -202,12 +224,14 @@ static bal_verdict correct(run *r)
     BAL_TRY(bal_input_open(r->c, r->par, &r->in));
     BAL_TRY(bal_run_workload(&r->in, r->c->size, &r->workload));
     BAL_TRY(bal_keeper_open(&r->keeper));
-    BAL_TRY(bal_output_begin(&r->in, &r->out));
+    if (r->par->output != NULL)
+        BAL_TRY(bal_output_begin(&r->in, &r->out));
+    BAL_TRY(bal_model_begin(r->c, r->par, &r->model));
     BAL_TRY(read_profiles(r));
     BAL_TRY(bal_pause(r->c));
     BAL_TRY(build_space(r));
     BAL_TRY(bal_passes_run(r->c, r->par, r->in.column, r->space, &r->points,
-                           &r->keeper, &r->passed));
+                           &r->keeper, &r->model, &r->passed));
     BAL_TRY(bal_pause(r->c));
     ran = what_ran(r);
     BAL_TRY(write_output(r, &ran));
@@ -246,6 +270,7 @@ static void finish(run *r)
         bal_order_destroy(&r->order[i]);
     bal_free(&r->order);
     bal_free(&r->path);
+    bal_model_discard(&r->model);
     bal_h5ad_out_discard(&r->out);
     bal_input_close(&r->in);
 }

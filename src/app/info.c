@@ -11,6 +11,7 @@
 #include "balans/forecast/print.h"
 #include "balans/io/h5ad.h"
 #include "balans/par/agree.h"
+#include "model.h"
 #include "workload.h"
 
 static void print_column(const char *name, const bal_labels *l)
@@ -165,8 +166,12 @@ done:
 /* The empty line parts what the file holds from what a run needs. */
 bal_verdict bal_info_file(bal_comm *c, const bal_params *p)
 {
+    int64_t model = c->rank == 0 && bal_store_looks(p->input);
     bal_verdict st;
 
+    bal_comm_max_i64(c, &model, 1);
+    if (model > 0)
+        return bal_model_print(c, p->input);
     BAL_TRY(show(c, p->input));
     if (c->rank == 0) {
         puts("\na run");

@@ -27,8 +27,9 @@ enum {
     EVALUATE = BAL_FOR_EVALUATE,
     SIMULATE = BAL_FOR_SIMULATE,
     PARAMS = BAL_FOR_PARAMS,
-    RUN = BAL_FOR_CORRECT | BAL_FOR_PARAMS, /* what a run does */
-    NEED = RUN | BAL_FOR_INFO,              /* what changes what it needs */
+    WRITE = BAL_FOR_CORRECT | BAL_FOR_PARAMS, /* what a run with output does */
+    RUN = WRITE | BAL_FOR_FIT,                /* what a run does */
+    NEED = RUN | BAL_FOR_INFO,                /* what changes what it needs */
     ALL = NEED | EVALUATE | SIMULATE,
 };
 
@@ -38,8 +39,8 @@ enum {
 const bal_option bal_options[] = {
     {.name = "batch", .group = BAL_GROUP_DATA,
      .commands = NEED | EVALUATE,
-     .required = BAL_FOR_CORRECT | EVALUATE, .at = AT(batch), .result = true,
-     .list = true, .operand = "COLUMN",
+     .required = BAL_FOR_CORRECT | BAL_FOR_FIT | EVALUATE, .at = AT(batch),
+     .result = true, .list = true, .operand = "COLUMN",
      .meaning = "column of obs that names the batch: categorical, string or "
                 "integer"},
     {.name = "label", .group = BAL_GROUP_DATA,
@@ -214,11 +215,11 @@ const bal_option bal_options[] = {
      .preset = "0", .result = true, .operand = "S",
      .meaning = "seed of the random numbers"},
     {.name = "save-affinity", .group = BAL_GROUP_OUTPUT,
-     .commands = NEED, .kind = BAL_OPTION_FLAG,
+     .commands = WRITE | BAL_FOR_INFO, .kind = BAL_OPTION_FLAG,
      .at = AT(save_affinity), .preset = "false", .result = true,
      .meaning = "store the affinities in the output, as uns/balans/affinity"},
     {.name = "keep-original", .group = BAL_GROUP_OUTPUT,
-     .commands = NEED, .kind = BAL_OPTION_FLAG,
+     .commands = WRITE | BAL_FOR_INFO, .kind = BAL_OPTION_FLAG,
      .at = AT(keep_original), .preset = "false", .result = true,
      .meaning = "store the input matrix in the output, as layers/original or "
                 "obsm/NAME_original"},
@@ -252,19 +253,19 @@ const bal_option bal_options[] = {
      .meaning = "ranks of the run that is asked about; auto is as many as "
                 "ask"},
     {.name = "checkpoint", .group = BAL_GROUP_STOPPING,
-     .commands = RUN, .at = AT(checkpoint),
+     .commands = WRITE, .at = AT(checkpoint),
      .operand = "FILE",
      .meaning = "keep the state of the run in this file, stop with exit code "
                 "75 on SIGUSR1, SIGTERM, SIGINT or near the time limit, and go "
                 "on from it when started again; removed when the output is "
                 "complete"},
     {.name = "checkpoint-every", .group = BAL_GROUP_STOPPING,
-     .commands = RUN, .kind = BAL_OPTION_REAL,
+     .commands = WRITE, .kind = BAL_OPTION_REAL,
      .at = AT(checkpoint_every), .preset = "30", .low = 0, .high = 1e9,
      .operand = "MIN", .unit = "minutes",
      .meaning = "time between checkpoints"},
     {.name = "time-limit", .group = BAL_GROUP_STOPPING,
-     .commands = RUN, .kind = BAL_OPTION_REAL,
+     .commands = WRITE, .kind = BAL_OPTION_REAL,
      .at = AT(time_limit), .preset = "0", .low = 0, .high = 1e9,
      .operand = "MIN", .unit = "minutes",
      .meaning = "time the run has, from the start of the program; stop with a "
@@ -280,6 +281,10 @@ const bal_option bal_options[] = {
      .commands = RUN, .at = AT(report),
      .operand = "FILE.json",
      .meaning = "write a machine-readable report of the run"},
+    {.name = "save-model", .group = BAL_GROUP_OUTPUT,
+     .commands = BAL_FOR_CORRECT, .at = AT(save_model),
+     .command_line = true, .operand = "FILE",
+     .meaning = "keep what was learned as a model, for plates to come"},
     {.name = "json", .group = BAL_GROUP_OUTPUT,
      .commands = EVALUATE, .at = AT(json),
      .operand = "FILE.json",
@@ -373,6 +378,23 @@ static bal_status check_trust(const bal_params *p)
                     trusts[p->trust], what);
 }
 
+/* A model is a consensus of landmarks, made by one run from its beginning. */
+static bal_status check_model(const bal_params *p)
+{
+    const char *what = p->checkpoint != NULL ? "--checkpoint"
+                       : p->estimator == BAL_NYSTROM
+                           ? "--estimator nystrom"
+                       : p->trust == BAL_TRUST_STRICT ? "--trust strict"
+                                                      : NULL;
+
+    if (p->save_model == NULL || what == NULL)
+        return BAL_OK;
+    return BAL_FAIL(BAL_EUSAGE,
+                    "cannot make a model with '%s'; leave it out, or make no "
+                    "model",
+                    what);
+}
+
 bal_status bal_params_check(const bal_params *p)
 {
     if (p->verbose && p->quiet)
@@ -386,6 +408,8 @@ bal_status bal_params_check(const bal_params *p)
                         "cannot use '%s' for option '--checkpoint': it is the "
                         "input or the output",
                         p->checkpoint);
+    if (bal_failed(check_model(p)))
+        return BAL_EUSAGE;
     if (p->gate != 0 && p->gate < 1)
         return BAL_FAIL(BAL_EUSAGE,
                         "cannot take '%.15g' for option '--gate': it must be 0 "

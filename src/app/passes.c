@@ -11,6 +11,7 @@
 #include "balans/par/agree.h"
 #include "keep.h"
 #include "landmarks.h"
+#include "model.h"
 #include "moves.h"
 
 enum { PASSES_MOST = 4 }; /* of --passes auto */
@@ -58,47 +59,10 @@ bal_sample_params bal_run_sample_params(const bal_params *par, int64_t pass)
         .seed = par->seed,
         .pass = (uint32_t)pass,
         .scales = bal_run_trusts(par) || par->passes == 0 ||
+                  par->save_model != NULL ||
                   (pass == 1 && bal_run_compares(par)),
         .memory = bal_params_memory(par),
     };
-}
-
-/* ---- From one batch order to another ---- */
-
-bal_verdict bal_points_turn(bal_comm *c, bal_points *p, int column)
-{
-    enum { PIECE = 16 << 20 };
-    bal_size step = PIECE / (4 * p->z->p) > 0 ? PIECE / (4 * p->z->p) : 1;
-    bal_size m = p->x->m;
-    int64_t pieces = (m + step - 1) / step;
-    bal_tiles *z = NULL;
-    float *rows = NULL;
-    bal_status mine;
-    bal_verdict st = {BAL_OK};
-
-    if (column == p->column)
-        goto done;
-    mine = bal_tiles_create(p->orders[column]->layout, p->z->p, &z);
-    if (!bal_failed(mine))
-        mine = bal_take(&rows, (m < step ? m : step) * p->z->p,
-                        "a piece of the coordinates");
-    BAL_TRY(bal_agree(c, mine));
-    bal_comm_max_i64(c, &pieces, 1);
-    for (int64_t i = 0; i < pieces; i++) {
-        bal_size from = i * step < m ? i * step : m;
-        bal_size count = m - from < step ? m - from : step;
-        BAL_TRY(bal_route_to_file(c, p->order, from, count, p->z, rows));
-        BAL_TRY(bal_route_to_tiles(c, p->orders[column], from, count, rows, z));
-    }
-    bal_tiles_destroy(&p->z);
-    p->z = z;
-    z = NULL;
-    p->column = column;
-    p->order = p->orders[column];
-done:
-    bal_tiles_destroy(&z);
-    bal_free(&rows);
-    return st;
 }
 
 void bal_passed_finish(bal_passed *p)
@@ -129,6 +93,7 @@ typedef struct run {
     const bal_space *space;
     bal_points *points;
     bal_keeper *keeper;
+    bal_model_out *model;
     bal_passed *out;
     int64_t expected; /* draws of the pass before */
     bool blending;    /* in the pass after the others */
@@ -255,6 +220,12 @@ typedef struct form {
     double blend;
 } form;
 
+/* What is to be kept of the consensus, if anything. */
+static const bal_fitted *fitted_of(const run *r, const bal_fitted *keep)
+{
+    return r->model->store != NULL ? keep : NULL;
+}
+
 static bal_correct_params correct_params(const run *r, const form *f)
 {
     const bal_landmarks *k = &r->out->last;
@@ -286,6 +257,7 @@ static bal_verdict move_coordinates(run *r, int64_t pass, const form *f)
         mine = bal_alloc(&move2, measured ? z->m : 0, "the points' moves");
     BAL_TRY(bal_agree(r->c, mine));
     par.memory -= r->memory / 16;
+    par.fitted = fitted_of(r, &r->model->keep_z);
     BAL_TRY(bal_correct(r->c, k->by_tile, z, &par, r->points->most_z,
                         measured ? move2 : NULL));
     if (!measured)
@@ -355,6 +327,7 @@ done:
 
 static bal_verdict move(run *r, int64_t pass, const form *f)
 {
+    const bal_model_form kept = {pass, f->correction, f->blend};
     bal_landmarks *k = &r->out->last;
     bal_correct_params par;
     bal_verdict st;
@@ -363,10 +336,14 @@ static bal_verdict move(run *r, int64_t pass, const form *f)
     BAL_TRY(weigh(r, pass, f->correction == BAL_RESIDUAL));
     if (f->nystrom)
         return move_by_nystrom(r);
+    if (r->model->store != NULL)
+        BAL_TRY(bal_model_add_pass(r->model, &kept, r->points, k,
+                                   r->points->x->d));
     if (!f->last || r->space->pca || k->report.scale != NULL)
         BAL_TRY(move_coordinates(r, pass, f));
     bal_affinity_destroy(&k->by_tile);
     par = correct_params(r, f);
+    par.fitted = fitted_of(r, &r->model->keep_x);
     BAL_TRY(bal_correct(r->c, k->by_block, r->points->x, &par,
                         r->points->most_x, NULL));
 done:
@@ -465,7 +442,7 @@ done:
 bal_verdict bal_passes_run(bal_comm *c, const bal_params *par,
                            char *const *column, const bal_space *space,
                            bal_points *points, bal_keeper *keeper,
-                           bal_passed *out)
+                           bal_model_out *model, bal_passed *out)
 {
     run r = {.c = c,
              .par = par,
@@ -473,6 +450,7 @@ bal_verdict bal_passes_run(bal_comm *c, const bal_params *par,
              .space = space,
              .points = points,
              .keeper = keeper,
+             .model = model,
              .out = out,
              .memory = bal_params_memory(par),
              .threads = bal_params_threads(par)};

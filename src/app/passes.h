@@ -16,6 +16,7 @@
 #include "profiles.h"
 
 struct bal_keeper;
+struct bal_model_out;
 
 /** What passes move: the points in both orders. */
 typedef struct bal_points {
@@ -89,11 +90,12 @@ int64_t bal_run_passes(const bal_params *par);
  * @param[in]     space   gave points->z
  * @param[in,out] points  moved
  * @param[in]     keeper  stops, saves and restores; never NULL
+ * @param[in]     model   gets every pass, where one is wanted; never NULL
  * @param[out]    out     ended by bal_passed_finish(), also after a failure
  */
 bal_verdict bal_passes_run(bal_comm *c, const bal_params *par,
                            char *const *column, const bal_space *space,
                            bal_points *points, struct bal_keeper *keeper,
-                           bal_passed *out);
+                           struct bal_model_out *model, bal_passed *out);
 
 #endif

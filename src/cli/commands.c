@@ -55,6 +55,17 @@ const bal_command bal_commands[] = {
         .run = bal_evaluate_file,
     },
     {
+        .name = "fit",
+        .meaning = "learn a correction and keep it as a model",
+        .options = BAL_FOR_FIT,
+        .operand = {{"INPUT.h5ad", "an input file", AT(input)},
+                    {"MODEL.h5", "a model file", AT(save_model)}},
+        .notes = "Learns what 'balans correct' would, and writes no profiles. "
+                 "The model has\nthe same bytes on any number of ranks and "
+                 "threads; 'balans info MODEL.h5' shows\nit.\n",
+        .run = bal_correct_file,
+    },
+    {
         .name = "info",
         .meaning = "show what is in a file, and what a run on it would need",
         .options = BAL_FOR_INFO,
@@ -63,7 +74,8 @@ const bal_command bal_commands[] = {
                  "expect, from a\nsample of the file and a calibration of this "
                  "machine; start it with as many\nranks on a host as the run "
                  "will have there. The options are those\nof 'correct' that "
-                 "change what a run needs.\n",
+                 "change what a run needs.  Of a model it shows what is in "
+                 "it.\n",
         .run = bal_info_file,
     },
     {

@@ -9,6 +9,7 @@ bal_aside_work *const bal_aside_work_table[BAL_ASIDE_COUNT] = {
     [BAL_ASIDE_COLUMN] = bal_work_column,
     [BAL_ASIDE_MATRICES] = bal_work_matrices,
     [BAL_ASIDE_MATRIX] = bal_work_matrix,
+    [BAL_ASIDE_FEATURES] = bal_work_features,
     [BAL_ASIDE_COPY] = bal_work_copy,
 };
 

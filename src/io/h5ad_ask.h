@@ -23,6 +23,7 @@ bal_aside_work bal_work_columns;
 bal_aside_work bal_work_column;
 bal_aside_work bal_work_matrices;
 bal_aside_work bal_work_matrix;
+bal_aside_work bal_work_features;
 bal_aside_work bal_work_copy;
 
 #endif

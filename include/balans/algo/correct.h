@@ -31,6 +31,21 @@
 typedef enum bal_correction { BAL_SMOOTH = 0, BAL_RESIDUAL } bal_correction;
 typedef enum bal_estimator { BAL_NORMAL = 0, BAL_NYSTROM } bal_estimator;
 
+/** Features first .. first + count - 1 of the landmarks' consensus: `g` is
+ *  [count, m].  Collective; called for one panel after the other. */
+typedef bal_verdict bal_consensus_port(void *arg, bal_size first,
+                                       bal_size count, float *g);
+
+/** A consensus that is kept, or one that was kept and is used again. */
+typedef struct bal_fitted {
+    void *arg;
+    bal_consensus_port *keep; ///< takes g; NULL: nobody wants it
+    bal_consensus_port *give; ///< fills in g, which then is not that of x but
+                              ///< of the data of a fit; NULL: that of x
+    const double *prior; ///< [B] weight of a batch's shift; NULL: 0.3
+    const double *damp;  ///< [B] factor of a batch's moves; NULL: 1
+} bal_fitted;
+
 typedef struct bal_correct_params {
     bal_correction form;
     const bal_parts *parts; ///< by batch for residual
@@ -38,6 +53,7 @@ typedef struct bal_correct_params {
     bool keep_uncovered;    ///< leave points that no landmark covers alone;
                             ///< with trust their batch's shift moves them else
     double blend;           ///< smooth only: the share of the smoothed profile
+    const bal_fitted *fitted; ///< NULL: g is made and forgotten
     bal_size memory;        ///< bytes of work space of this rank
     int threads;
 } bal_correct_params;
@@ -51,7 +67,8 @@ typedef struct bal_correct_params {
  * @param[in,out] most   [d] the largest |x| of each feature, before and after
  * @param[out]    move2  [rows of this rank] squared length of each row's move;
  *                       NULL if not wanted
- * Fails with BAL_ENOMEM; with BAL_EUSAGE where `memory` does not hold a panel;
+ * Fails as what par->fitted calls does; with BAL_ENOMEM; with BAL_EUSAGE where
+ * `memory` does not hold a panel;
  * with BAL_ENUMERIC where a result does not fit float32, naming the feature; as
  * the source of x does; at bal_pause().  The values are then unspecified.
  * Cost: 4 flops an entry and feature, two sweeps over x for each panel of

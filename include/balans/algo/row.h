@@ -103,6 +103,10 @@ void bal_rows_fill(bal_comm *c, bal_rows *r, int w, const bal_gidx *pos,
  */
 int bal_rows_pick(bal_rows *r, int w, const bool *want, bal_gidx *pos);
 
+/** The bin of the elbow's histogram that an affinity belongs to, 0 for what
+ *  does not reach the floor.  Local. */
+int32_t bal_rows_bin(float affinity);
+
 /**
  * The scales s2(i, b) of landmark i of the latest bal_rows_compute(), before
  * any gate, in the batches this rank holds points of: a run of batches.  Local.

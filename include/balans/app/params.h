@@ -69,6 +69,7 @@ typedef struct bal_params {
     double time_limit;       ///< minutes; 0 = none
     int64_t stall_timeout;   ///< seconds; 0 = never
     char *report, *json;     ///< NULL = none
+    char *save_model;        ///< NULL = none
     bool dry_run;
     bool force;
     char *config; ///< NULL = none; was read already

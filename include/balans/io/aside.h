@@ -23,6 +23,7 @@ typedef enum bal_aside_kind {
     BAL_ASIDE_COLUMN,   ///< values of one of them
     BAL_ASIDE_MATRICES, ///< names of the matrices
     BAL_ASIDE_MATRIX,   ///< what one of them is
+    BAL_ASIDE_FEATURES, ///< names of the features
     BAL_ASIDE_COPY,     ///< of all that a new file takes over
     BAL_ASIDE_COUNT
 } bal_aside_kind;

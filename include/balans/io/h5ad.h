@@ -92,6 +92,12 @@ void bal_h5ad_names_free(char ***name, bal_size count);
  *  [*count], freed with bal_h5ad_names_free(). */
 bal_verdict bal_h5ad_columns(bal_h5ad *f, char ***name, bal_size *count);
 
+/** Names of the features of the open matrix, [d], freed with
+ *  bal_h5ad_names_free(): the index of var, or "0", "1", ... for a matrix of
+ *  obsm.  Collective.  Fails with BAL_EINPUT where var does not name them, with
+ *  BAL_ENOMEM. */
+bal_verdict bal_h5ad_features(bal_h5ad *f, char ***name);
+
 /**
  * Reads rows of the open and loaded matrix as float32.
  *

@@ -135,6 +135,9 @@ bal_verdict bal_store_finish(bal_store **s);
 bal_verdict bal_store_open(bal_comm *c, const char *path,
                            const bal_store_kind *kind, bal_store **out);
 
+/** Whether a file begins as stores do, of whatever kind.  Local. */
+bool bal_store_looks(const char *path);
+
 /** Whether there is a key, in an open store.  Local; the same on every rank. */
 bool bal_store_has(const bal_store *s, const char *key);
 

@@ -167,6 +167,18 @@ static bal_status read_seal(const bal_store *s, seal *l)
     return bal_failed(st) ? st : check_seal(s, l, bytes);
 }
 
+bool bal_store_looks(const char *path)
+{
+    char head[sizeof magic] = "";
+    FILE *f = fopen(path, "re");
+    bool is = f != NULL && fread(head, 1, sizeof head, f) == sizeof head &&
+              memcmp(head, magic, sizeof magic) == 0;
+
+    if (f != NULL)
+        fclose(f);
+    return is;
+}
+
 bal_verdict bal_store_verify(bal_store *s, bal_size *bytes)
 {
     seal l = {.bytes = 0};
