@@ -117,7 +117,7 @@ static void set_steps(const work *w, bal_size l, bal_size from, bal_size count)
     for (bal_size b = 0; b < groups; b++) {
         double *row = bal_consensus_row(&w->p, first + b) + from;
         for (bal_size f = 0; f < count; f++)
-            row[f] = weight[b] > 0 ? g[f] - row[f] : 0;
+            row[f] = weight[b] > 0 && !isnan(g[f]) ? g[f] - row[f] : 0;
     }
 }
 

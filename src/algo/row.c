@@ -287,6 +287,15 @@ void bal_rows_compute(bal_comm *c, bal_rows *r, int w, bal_gidx *pos,
     bal_rows_fill(c, r, w, pos, out, mine);
 }
 
+/* What does not depend on where the landmarks come from. */
+static void finish_rows(bal_rows *r, int w, bal_csr_row *out, bal_status *mine)
+{
+    if (!bal_failed(*mine))
+        *mine = bal_fault("row");
+    if (!bal_failed(*mine))
+        *mine = gather_all(r, w, out);
+}
+
 void bal_rows_fill(bal_comm *c, bal_rows *r, int w, const bal_gidx *pos,
                    bal_csr_row *out, bal_status *mine)
 {
@@ -298,8 +307,34 @@ void bal_rows_fill(bal_comm *c, bal_rows *r, int w, const bal_gidx *pos,
     find_thresholds(c, r, w);
     for (int i = 0; i < w; i++)
         out[i].landmark = pos[i];
-    if (!bal_failed(*mine))
-        *mine = bal_fault("row");
-    if (!bal_failed(*mine))
-        *mine = gather_all(r, w, out);
+    finish_rows(r, w, out, mine);
+}
+
+/* Rows keep what a fit says they keep. */
+static void set_thresholds(bal_rows *r, int w, const int32_t *cut)
+{
+    for (int i = 0; i < w; i++) {
+        r->threshold[i] = FLT_MIN;
+        if (r->par.sparsify == BAL_SCALE)
+            continue;
+        r->elbow[i] = cut[i];
+        r->threshold[i] = bal_affinity_edges()[cut[i]];
+    }
+}
+
+void bal_rows_foreign(bal_comm *c, bal_rows *r, int w, const bal_foreign *f,
+                      bal_csr_row *out, bal_status *mine)
+{
+    BAL_REQUIRE(w >= 1 && w <= r->w_most && r->par.k != NULL);
+    for (int i = 0; i < w; i++) {
+        out[i] = (bal_csr_row){.landmark = -1};
+        r->self[i] = -1;
+    }
+    memcpy(r->landmark, f->point,
+           (size_t)w * (size_t)r->z->p * sizeof *r->landmark);
+    bal_rows_scan(r, w);
+    bal_scales_foreign(c, r, w, f);
+    bal_rows_weigh(r, w);
+    set_thresholds(r, w, f->cut);
+    finish_rows(r, w, out, mine);
 }

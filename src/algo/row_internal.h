@@ -50,6 +50,7 @@ struct bal_rows {
     bal_size *want;       /* [shares, w] k of each landmark */
     float *kth;           /* [shares, w] */
     float *own;           /* [w] scales in the landmarks' own batches */
+    float *found_first;   /* [shares, w] least distances, foreign only */
 
     uint32_t *word;       /* [w, p + 2] coordinates and position on the wire */
     float *landmark;      /* [w, p] */
@@ -155,5 +156,8 @@ void bal_scales_destroy(bal_rows *r);
 /** Fills r->s2 for the landmarks at the given positions from r->list.
  *  Collective. */
 void bal_scales_find(bal_comm *c, bal_rows *r, int w, const bal_gidx *pos);
+
+/** The same for foreign landmarks.  Collective. */
+void bal_scales_foreign(bal_comm *c, bal_rows *r, int w, const bal_foreign *f);
 
 #endif

@@ -14,7 +14,10 @@
 bal_size bal_rows_wanted(const bal_layout *l, const bal_row_params *par,
                          bal_size b)
 {
-    bal_size k = bal_neighbors_in(par->neighbors, bal_batch_size(l, b));
+    /* One more than a foreign landmark's k, in case a point is the landmark. */
+    bal_size k = par->k != NULL
+                     ? par->k[b] + 1
+                     : bal_neighbors_in(par->neighbors, bal_batch_size(l, b));
 
     return k < bal_batch_size(l, b) ? k : bal_batch_size(l, b);
 }

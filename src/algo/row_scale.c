@@ -64,7 +64,7 @@ bal_size bal_scales_memory(const bal_layout *l, const bal_row_params *par,
     bal_size k[2];
 
     largest(l, par, k);
-    return bal_select_memory(l, k, w) + 28 * w;
+    return bal_select_memory(l, k, w) + 36 * w;
 }
 
 bal_status bal_scales_create(bal_rows *r, int w)
@@ -81,6 +81,7 @@ bal_status bal_scales_create(bal_rows *r, int w)
     BAL_TRY(bal_alloc(&r->want, 2 * (bal_size)w, "scales"));
     BAL_TRY(bal_alloc(&r->kth, 2 * (bal_size)w, "scales"));
     BAL_TRY(bal_alloc(&r->own, w, "scales"));
+    BAL_TRY(bal_alloc(&r->found_first, 2 * (bal_size)w, "scales"));
 done:
     return st;
 }
@@ -92,6 +93,7 @@ void bal_scales_destroy(bal_rows *r)
     bal_free(&r->want);
     bal_free(&r->kth);
     bal_free(&r->own);
+    bal_free(&r->found_first);
 }
 
 /* Neighbours that a landmark of batch `own` has at most in a local batch. */
@@ -183,6 +185,89 @@ void bal_scales_find(bal_comm *c, bal_rows *r, int w, const bal_gidx *pos)
     share_own(c, r, w, pos);
     for (int i = 0; i < w; i++)
         close_gates(r, i, bal_layout_batch(r->l, pos[i]));
+}
+
+/* ---- Foreign landmarks ---- */
+
+/* The scale from the nearest distance, the k-th and the one after it. */
+static float scale_of(bool alike, float nearest, float kth, float next)
+{
+    return alike && (double)nearest <= 1e-9 * (double)next ? next : kth;
+}
+
+/* Which of the distances to a batch of n points are asked for. */
+static void ranks_of(const bal_rows *r, const bal_local_batch *b,
+                     bal_size rank[3])
+{
+    bal_size n = bal_batch_size(r->l, b->batch), k = r->par.k[b->batch];
+
+    rank[0] = 1;
+    rank[1] = k < n ? k : n;
+    rank[2] = k + 1 < n ? k + 1 : n;
+}
+
+static void find_foreign_local(bal_rows *r, int i, bool alike)
+{
+    bal_size rank[3];
+
+    for (bal_size lb = 0; lb < r->locals; lb++) {
+        const bal_local_batch *b = &r->local[lb];
+        const float *list = r->list + i * r->lists + b->list;
+        ranks_of(r, b, rank);
+        if (!b->split)
+            r->s2[i * r->locals + lb] =
+                scale_of(alike, list[0], list[rank[1] - 1], list[rank[2] - 1]);
+    }
+}
+
+/* Three searches, in batches that several ranks hold. */
+static void find_foreign_shared(bal_comm *c, bal_rows *r, int w, bool alike)
+{
+    float *nearest[2] = {NULL, NULL};
+
+    for (int turn = 0; turn < 3; turn++) {
+        bal_query query[2] = {{0}};
+        for (int x = 0; x < r->shares; x++) {
+            bal_size lb = r->shared[x], rank[3];
+            bal_size *want = r->want + (bal_size)x * r->w_most;
+            ranks_of(r, &r->local[lb], rank);
+            for (int i = 0; i < w; i++)
+                want[i] = rank[turn];
+            nearest[x] = r->found_first + (bal_size)x * r->w_most;
+            query[x] = (bal_query){
+                .list = r->list + r->local[lb].list,
+                .stride = r->lists,
+                .count = r->list_len + lb,
+                .skip = r->locals,
+                .k = want,
+                .kth = turn == 0 ? nearest[x]
+                                 : r->kth + (bal_size)x * r->w_most,
+            };
+        }
+        bal_select_find(c, r->select, w, query);
+        for (int x = 0; x < r->shares; x++)
+            for (int i = 0; i < w && turn > 0; i++) {
+                float *s2 = &r->s2[i * r->locals + r->shared[x]];
+                float got = r->kth[(bal_size)x * r->w_most + i];
+                *s2 = turn == 1 ? got
+                                : scale_of(alike, nearest[x][i], *s2, got);
+            }
+    }
+}
+
+void bal_scales_foreign(bal_comm *c, bal_rows *r, int w, const bal_foreign *f)
+{
+    bal_size scales = w * r->locals;
+
+    for (int i = 0; i < w; i++)
+        find_foreign_local(r, i, f->alike);
+    find_foreign_shared(c, r, w, f->alike);
+    if (scales > 0)
+        memcpy(r->raw, r->s2, (size_t)scales * sizeof *r->raw);
+    for (int i = 0; i < w && r->par.gate > 0; i++) {
+        r->own[i] = f->own[i];
+        close_gates(r, i, f->home[i]);
+    }
 }
 
 const float *bal_rows_scales(const bal_rows *r, int i, bal_size *first_batch,

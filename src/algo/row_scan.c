@@ -84,12 +84,14 @@ static void find_scales(bal_rows *r, bal_row_scratch *s, int w, bal_size lb)
     }
 }
 
-/* Whether the scales of a part's batch follow from this part alone. */
+/* Whether the scales of a part's batch follow from this part alone, and from
+ * the last element of its list. */
 static bool is_whole(const bal_rows *r, bal_size from, bal_size to)
 {
     const bal_tile *tile = r->l->tile;
 
     return !r->local[bal_batch_here(r, from)].split && !(r->par.gate > 0) &&
+           r->par.k == NULL &&
            (from == 0 || tile[from - 1].batch != tile[from].batch) &&
            (to == r->l->tiles || tile[to].batch != tile[from].batch);
 }

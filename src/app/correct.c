@@ -166,7 +166,7 @@ static bal_outcome what_ran(const run *r)
 
 static bal_verdict write_profiles(run *r, const bal_outcome *ran, json_t *uns)
 {
-    const bal_output o = {&r->in, r->space, &r->points, &r->passed, uns};
+    const bal_output o = {&r->in, r->space, &r->points, &r->passed, uns, false};
     json_t *late = NULL;
     bal_verdict st;
 
@@ -226,7 +226,7 @@ static bal_verdict correct(run *r)
     BAL_TRY(bal_keeper_open(&r->keeper));
     if (r->par->output != NULL)
         BAL_TRY(bal_output_begin(&r->in, &r->out));
-    BAL_TRY(bal_model_begin(r->c, r->par, &r->model));
+    BAL_TRY(bal_model_begin(&r->in, &r->model));
     BAL_TRY(read_profiles(r));
     BAL_TRY(bal_pause(r->c));
     BAL_TRY(build_space(r));

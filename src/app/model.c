@@ -95,18 +95,6 @@ static bal_verdict keep_z(void *arg, bal_size first, bal_size count, float *g)
     return keep(m, &m->z, first, count, g);
 }
 
-bal_verdict bal_model_begin(bal_comm *c, const bal_params *par,
-                            bal_model_out *m)
-{
-    *m = (bal_model_out){.comm = c, .par = par};
-    m->keep_x = (bal_fitted){.arg = m, .keep = keep_x};
-    m->keep_z = (bal_fitted){.arg = m, .keep = keep_z};
-    if (par->save_model == NULL)
-        return bal_agree(c, BAL_OK);
-    return bal_store_create(c, par->save_model, par->force, &bal_model_kind,
-                            &m->store);
-}
-
 /* What is worked with to add a pass. */
 typedef struct adding {
     bal_model_out *m;
@@ -356,6 +344,24 @@ done:
     return st;
 }
 
+bal_verdict bal_model_begin(const bal_input *in, bal_model_out *m)
+{
+    bal_comm *c = in->comm;
+    const bal_params *par = in->par;
+    bal_verdict st;
+
+    *m = (bal_model_out){.comm = c, .par = par};
+    m->keep_x = (bal_fitted){.arg = m, .keep = keep_x};
+    m->keep_z = (bal_fitted){.arg = m, .keep = keep_z};
+    if (par->save_model == NULL)
+        return bal_agree(c, BAL_OK);
+    BAL_TRY(bal_store_create(c, par->save_model, par->force, &bal_model_kind,
+                             &m->store));
+    BAL_TRY(put_features(m, in));
+done:
+    return st;
+}
+
 static bal_verdict put_space(bal_model_out *m, const bal_space *s)
 {
     bal_verdict st;
@@ -429,7 +435,6 @@ bal_verdict bal_model_finish(bal_model_out *m, const bal_input *in,
     bal_verdict st;
 
     BAL_TRY(put_settings(m, in, space, passes));
-    BAL_TRY(put_features(m, in));
     BAL_TRY(put_space(m, space));
     BAL_TRY(put_provenance(m, provenance));
     BAL_TRY(bal_store_finish(&m->store));

@@ -50,10 +50,10 @@ typedef struct bal_model_out {
     bal_fitted keep_x, keep_z;
 } bal_model_out;
 
-/** Begins par->save_model, if it is set.  Collective.  Ended by
- *  bal_model_finish() or bal_model_discard().  Fails as the store does. */
-bal_verdict bal_model_begin(bal_comm *c, const bal_params *par,
-                            bal_model_out *m);
+/** Begins in->par->save_model, if it is set.  Collective.  Ended by
+ *  bal_model_finish() or bal_model_discard().  Fails as the store does; with
+ *  BAL_EINPUT where two features have one name. */
+bal_verdict bal_model_begin(const bal_input *in, bal_model_out *m);
 
 /** What a pass does, for its model. */
 typedef struct bal_model_form {
@@ -77,7 +77,7 @@ bal_verdict bal_model_add_pass(bal_model_out *m, const bal_model_form *form,
  * Completes the model.  Collective.
  * @param[in] passes      how many there are
  * @param[in] provenance  how it came about, rank 0's counts
- * Fails as the store does; with BAL_EINPUT where two features have one name.
+ * Fails as the store does.
  */
 bal_verdict bal_model_finish(bal_model_out *m, const bal_input *in,
                              const bal_space *space, int64_t passes,

@@ -227,6 +227,7 @@ void bal_params_destroy(bal_params *p)
         if (o->kind == BAL_OPTION_TEXT)
             bal_free((char **)member(o, p));
     bal_free(&p->input);
+    bal_free(&p->model);
     bal_free(&p->output);
 }
 

@@ -236,7 +236,8 @@ static void make_plan(const bal_output *o, plan *p)
     *p = (plan){0};
     add_array(p, par->matrix, BAL_F32, n, o->in->info.d, zip);
     add_array(p, "obs/balans_coverage", BAL_F32, n, 0, false);
-    add_array(p, "uns/balans/landmarks", BAL_I64, m, 0, false);
+    if (!o->applied)
+        add_array(p, "uns/balans/landmarks", BAL_I64, m, 0, false);
     if (o->space->pca) {
         add_array(p, "obsm/X_balans", BAL_F32, n, o->space->p, zip);
         add_array(p, components_path(par), BAL_F64, o->space->d, o->space->p,
@@ -260,8 +261,9 @@ bal_verdict bal_output_write(const bal_output *o, bal_h5ad_out *out)
     BAL_TRY(bal_h5ad_out_create(out, &p.plan));
     BAL_TRY(write_blocks(c, out, o->in->par->matrix, o->points->x));
     BAL_TRY(write_coverage(o, out));
-    BAL_TRY(bal_h5ad_out_write(out, "uns/balans/landmarks", 0,
-                               c->rank == 0 ? k->m : 0, k->row));
+    if (!o->applied)
+        BAL_TRY(bal_h5ad_out_write(out, "uns/balans/landmarks", 0,
+                                   c->rank == 0 ? k->m : 0, k->row));
     if (o->space->pca) {
         BAL_TRY(write_coordinates(o, out));
         BAL_TRY(bal_h5ad_out_write(out, components_path(o->in->par), 0,

@@ -16,6 +16,7 @@ typedef struct bal_output {
     const bal_points *points;
     const bal_passed *passed;
     json_t *uns; ///< what determines the result; rank 0's counts
+    bool applied; ///< by a model: no landmark is a row of the input
 } bal_output;
 
 /** Makes and fills all arrays.  Collective.  Fails with BAL_EIO, BAL_ENOMEM. */

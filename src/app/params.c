@@ -30,7 +30,8 @@ enum {
     WRITE = BAL_FOR_CORRECT | BAL_FOR_PARAMS, /* what a run with output does */
     RUN = WRITE | BAL_FOR_FIT,                /* what a run does */
     NEED = RUN | BAL_FOR_INFO,                /* what changes what it needs */
-    ALL = NEED | EVALUATE | SIMULATE,
+    APPLY = BAL_FOR_APPLY,
+    ALL = NEED | EVALUATE | SIMULATE | APPLY,
 };
 
 /* clang-format off */
@@ -38,7 +39,7 @@ enum {
 
 const bal_option bal_options[] = {
     {.name = "batch", .group = BAL_GROUP_DATA,
-     .commands = NEED | EVALUATE,
+     .commands = NEED | EVALUATE | APPLY,
      .required = BAL_FOR_CORRECT | BAL_FOR_FIT | EVALUATE, .at = AT(batch),
      .result = true, .list = true, .operand = "COLUMN",
      .meaning = "column of obs that names the batch: categorical, string or "
@@ -49,7 +50,7 @@ const bal_option bal_options[] = {
      .meaning = "column of obs that names what replicates share, such as the "
                 "compound or the cell type"},
     {.name = "matrix", .group = BAL_GROUP_DATA,
-     .commands = NEED, .at = AT(matrix), .preset = "X",
+     .commands = NEED | APPLY, .at = AT(matrix), .preset = "X",
      .result = true, .operand = "NAME",
      .meaning = "matrix to correct: X, layers/NAME or obsm/NAME"},
     {.name = "matrix", .group = BAL_GROUP_DATA,
@@ -211,8 +212,8 @@ const bal_option bal_options[] = {
      .at = AT(truth), .preset = "false", .result = true,
      .meaning = "store the values without batch effects, as layers/truth"},
     {.name = "seed", .group = BAL_GROUP_RUN,
-     .commands = ALL, .kind = BAL_OPTION_SEED, .at = AT(seed),
-     .preset = "0", .result = true, .operand = "S",
+     .commands = NEED | EVALUATE | SIMULATE, .kind = BAL_OPTION_SEED,
+     .at = AT(seed), .preset = "0", .result = true, .operand = "S",
      .meaning = "seed of the random numbers"},
     {.name = "save-affinity", .group = BAL_GROUP_OUTPUT,
      .commands = WRITE | BAL_FOR_INFO, .kind = BAL_OPTION_FLAG,
@@ -223,20 +224,24 @@ const bal_option bal_options[] = {
      .at = AT(keep_original), .preset = "false", .result = true,
      .meaning = "store the input matrix in the output, as layers/original or "
                 "obsm/NAME_original"},
+    {.name = "keep-extra", .group = BAL_GROUP_OUTPUT,
+     .commands = APPLY, .kind = BAL_OPTION_FLAG,
+     .at = AT(keep_extra), .preset = "false", .result = true,
+     .meaning = "copy features that the model does not know as they are"},
     {.name = "stream", .group = BAL_GROUP_RESOURCES,
-     .commands = NEED, .kind = BAL_OPTION_CHOICE,
+     .commands = NEED | APPLY, .kind = BAL_OPTION_CHOICE,
      .at = AT(stream), .preset = "auto", .choice = streams,
      .operand = "auto|on|off",
      .meaning = "keep the matrix in memory, or read it again from the input "
                 "each time; auto: what does not fit is read again"},
     {.name = "memory-per-rank", .group = BAL_GROUP_RESOURCES,
-     .commands = NEED, .kind = BAL_OPTION_SIZE,
+     .commands = NEED | APPLY, .kind = BAL_OPTION_SIZE,
      .at = AT(memory_per_rank), .preset = "auto", .low = 1 << 20,
      .high = INFINITY, .automatic = true, .operand = "SIZE", .unit = "bytes",
      .meaning = "working memory of a rank beyond the data itself; auto "
                 "is 1G"},
     {.name = "threads", .group = BAL_GROUP_RESOURCES,
-     .commands = NEED | EVALUATE, .kind = BAL_OPTION_INT,
+     .commands = NEED | EVALUATE | APPLY, .kind = BAL_OPTION_INT,
      .at = AT(threads), .preset = "auto", .low = 1, .high = 4096,
      .automatic = true, .operand = "N", .unit = "threads",
      .meaning = "OpenMP threads of a rank; auto is OMP_NUM_THREADS, else 1"},
@@ -278,7 +283,7 @@ const bal_option bal_options[] = {
                 "long, or longer in steps that are long by their size, all "
                 "ranks within 90 s more; 0 is never"},
     {.name = "report", .group = BAL_GROUP_OUTPUT,
-     .commands = RUN, .at = AT(report),
+     .commands = RUN | APPLY, .at = AT(report),
      .operand = "FILE.json",
      .meaning = "write a machine-readable report of the run"},
     {.name = "save-model", .group = BAL_GROUP_OUTPUT,
@@ -295,7 +300,7 @@ const bal_option bal_options[] = {
      .meaning = "print shape, batches, memory, and what landmarks and time a "
                 "sample lets expect; write nothing"},
     {.name = "force", .group = BAL_GROUP_OUTPUT,
-     .commands = RUN | SIMULATE, .kind = BAL_OPTION_FLAG,
+     .commands = RUN | SIMULATE | APPLY, .kind = BAL_OPTION_FLAG,
      .at = AT(force), .preset = "false",
      .meaning = "overwrite the output file"},
     {.name = "config", .group = BAL_GROUP_RUN,

@@ -31,16 +31,14 @@ static json_t *sum_of(uint64_t sum)
     return json_sprintf("%016llx", (unsigned long long)sum);
 }
 
-static json_t *input_of(const bal_outcome *r)
+json_t *bal_run_input(const bal_input *in, uint64_t checksum)
 {
-    const bal_input *in = r->in;
-
     return json_pack("{s:o, s:I, s:I, s:I, s:I, s:o}", "name",
                      bal_report_text(base_name(in->par->input)), "bytes",
                      (json_int_t)bal_h5ad_file_bytes(in->file), "profiles",
                      (json_int_t)in->info.n, "features", (json_int_t)in->info.d,
                      "batches", (json_int_t)in->labels[0]->count, "checksum",
-                     sum_of(r->checksum_in));
+                     sum_of(checksum));
 }
 
 static json_t *scaling_of(const bal_space *s)
@@ -147,7 +145,8 @@ json_t *bal_run_provenance(const bal_outcome *r)
         "s:f}",
         "version", bal_version(), "commit", bal_commit(), "build",
         bal_report_text(bal_build()), "params",
-        bal_options_report(BAL_FOR_CORRECT, r->in->par), "input", input_of(r),
+        bal_options_report(BAL_FOR_CORRECT, r->in->par), "input",
+        bal_run_input(r->in, r->checksum_in),
         "n_landmarks", (json_int_t)s->landmarks, "n_extended",
         (json_int_t)s->extended, "n_filled", (json_int_t)s->filled,
         "n_uncovered", (json_int_t)s->uncovered, "n_affinities",

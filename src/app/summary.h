@@ -17,6 +17,9 @@ typedef struct bal_outcome {
     uint64_t checksum_in, checksum_out; ///< of the profiles
 } bal_outcome;
 
+/** What is said of an input; NULL if memory ran out.  Local. */
+json_t *bal_run_input(const bal_input *in, uint64_t checksum);
+
 /** What determines the result and what came out: parameters, version, input,
  *  counts; the same for equal runs.  NULL if memory ran out.  Local. */
 json_t *bal_run_provenance(const bal_outcome *r);

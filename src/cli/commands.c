@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "balans/app/apply.h"
 #include "balans/app/evaluate.h"
 #include "balans/app/info.h"
 #include "balans/app/options.h"
@@ -29,6 +30,19 @@ static bal_verdict print_params(bal_comm *c, const bal_params *p)
 #define AT(member) offsetof(bal_params, member)
 
 const bal_command bal_commands[] = {
+    {
+        .name = "apply",
+        .meaning = "correct new plates by a model",
+        .options = BAL_FOR_APPLY,
+        .operand = {{"MODEL.h5", "a model file", AT(model)},
+                    {"INPUT.h5ad", "an input file", AT(input)},
+                    {"OUTPUT.h5ad", "an output file", AT(output)}},
+        .notes = "The batch column is that of the model, unless --batch names "
+                 "one. Features are\nmatched by name. Each batch is corrected "
+                 "by itself: a file of several batches\ngives what its "
+                 "batches give one by one.\n",
+        .run = bal_apply_file,
+    },
     {
         .name = "correct",
         .meaning = "correct batch effects",

@@ -41,7 +41,8 @@ typedef struct bal_fitted {
     void *arg;
     bal_consensus_port *keep; ///< takes g; NULL: nobody wants it
     bal_consensus_port *give; ///< fills in g, which then is not that of x but
-                              ///< of the data of a fit; NULL: that of x
+                              ///< of the data of a fit, NaN for features that
+                              ///< shall not move (residual); NULL: that of x
     const double *prior; ///< [B] weight of a batch's shift; NULL: 0.3
     const double *damp;  ///< [B] factor of a batch's moves; NULL: 1
 } bal_fitted;

@@ -42,6 +42,8 @@ typedef struct bal_row_params {
     bal_sparsify sparsify;
     double gate; ///< G: 0 (off) or at least 1
     int threads; ///< OpenMP threads
+    const bal_size *k; ///< [B] k of each batch, for foreign landmarks; NULL:
+                       ///< `neighbors` says it; borrowed
 } bal_row_params;
 
 enum { BAL_ROWS_MOST = 64 }; ///< most landmarks in flight
@@ -102,6 +104,29 @@ void bal_rows_fill(bal_comm *c, bal_rows *r, int w, const bal_gidx *pos,
  * called
  */
 int bal_rows_pick(bal_rows *r, int w, const bool *want, bal_gidx *pos);
+
+/** Landmarks that are not points of z, such as those of a model. */
+typedef struct bal_foreign {
+    const float *point;   ///< [w, p]
+    bool alike;           ///< a batch's nearest point may be the landmark: one
+                          ///< at d2 <= 1e-9 times the (k + 1)-th smallest is
+                          ///< not among its own neighbours
+    const int32_t *cut;   ///< [w] bins from which rows keep; elbow only
+    const float *own;     ///< [w] the scale s2 in the landmark's own batch ...
+    const bal_size *home; ///< [w] ... and which one of z's that is, or -1; both
+                          ///< with a gate only
+} bal_foreign;
+
+/**
+ * The rows of `w` landmarks of which only the coordinates are known; r was
+ * created with par->k.
+ *
+ * Collective.  Same on every rank: w, f.  Other parameters, cost, and who
+ * agrees, as for bal_rows_compute(); `landmark` of the rows is -1.
+ * Source: algorithm.md, section 10.
+ */
+void bal_rows_foreign(bal_comm *c, bal_rows *r, int w, const bal_foreign *f,
+                      bal_csr_row *out, bal_status *mine);
 
 /** The bin of the elbow's histogram that an affinity belongs to, 0 for what
  *  does not reach the floor.  Local. */

@@ -70,6 +70,8 @@ typedef struct bal_params {
     int64_t stall_timeout;   ///< seconds; 0 = never
     char *report, *json;     ///< NULL = none
     char *save_model;        ///< NULL = none
+    char *model;             ///< positional, of apply
+    bool keep_extra;
     bool dry_run;
     bool force;
     char *config; ///< NULL = none; was read already

@@ -8,7 +8,7 @@
 #include "balans/base/status.h"
 #include "balans/par/comm.h"
 
-enum { BAL_OPERANDS_MOST = 2 };
+enum { BAL_OPERANDS_MOST = 3 };
 
 /** A positional argument, all of which are needed. */
 typedef struct bal_operand {

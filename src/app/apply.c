@@ -1,0 +1,361 @@
+/* The phases of `balans apply`: the model is opened; the input's features are
+ * matched with the model's, and the model's space is put into the input's
+ * order, so that no profile has to be; coordinates go to the tiles; the passes
+ * of the model move both; the blocks are written.
+ * Reference: docs/algorithm.md, section 10. */
+#include "balans/app/apply.h"
+
+#include <libgen.h>
+#include <string.h>
+
+#include "apply_internal.h"
+#include "balans/app/options.h"
+#include "balans/app/version.h"
+#include "balans/base/log.h"
+#include "balans/base/mem.h"
+#include "balans/data/checksum.h"
+#include "balans/io/publish.h"
+#include "balans/io/report.h"
+#include "balans/par/agree.h"
+#include "output.h"
+#include "summary.h"
+#include "workload.h"
+
+/* When it is time to fit anew. */
+static const double far = 1.5, bare = 0.25;
+
+/* A run of the command; members are set from top to bottom. */
+typedef struct run {
+    bal_comm *c;
+    bal_params par; /* the command's, with what the model says */
+    char *batch;    /* the model's columns */
+    bal_model model;
+    bal_input in;
+    bal_workload workload;
+    bal_size *feature; /* [d] number in the model, or -1 */
+    bal_size further;  /* features that the model does not know */
+    bal_space *space;  /* the model's in the order of the input */
+    bal_h5ad_out *out;
+    char *path, *folder; /* of the output */
+    bal_order **order;   /* [columns] */
+    bal_profiles profiles;
+    bal_points points;
+    bal_passed passed;
+    bal_nearness near;
+    uint64_t checksum_out;
+} run;
+
+static bal_verdict check_files(bal_comm *c, const bal_params *p)
+{
+    const bal_named_file file[] = {
+        {"the model", p->model, false},
+        {"the input", p->input, false},
+        {"the output", p->output, true},
+        {"the report", p->report, true},
+    };
+    bal_status mine = BAL_OK;
+    bal_verdict st;
+
+    if (c->rank == 0)
+        mine = bal_publish_apart(file, (int)(sizeof file / sizeof *file));
+    BAL_TRY(bal_agree(c, mine));
+    BAL_TRY(bal_h5ad_out_check(c, p->output, p->input, p->force));
+    if (c->rank == 0 && p->report != NULL)
+        mine = bal_publish_check(p->report, true);
+    BAL_TRY(bal_agree(c, mine));
+done:
+    return st;
+}
+
+/* ---- Batches ---- */
+
+/* The columns that the model names, where the command line names none. */
+static bal_status choose_columns(run *r)
+{
+    const bal_model *m = &r->model;
+    size_t bytes = 1;
+    bal_status st;
+
+    r->par.pca = m->space->pca ? m->space->p : 0;
+    if (r->par.batch != NULL)
+        return BAL_OK;
+    for (bal_size i = 0; i < m->columns; i++)
+        bytes += strlen(m->column[i]) + 1;
+    st = bal_alloc(&r->batch, (bal_size)bytes, "the batch columns");
+    for (bal_size i = 0; i < m->columns && !bal_failed(st); i++) {
+        strcat(r->batch, i > 0 ? "," : "");
+        strcat(r->batch, m->column[i]);
+    }
+    r->par.batch = r->batch;
+    return st;
+}
+
+static bal_status check_columns(const run *r)
+{
+    if (r->in.columns == r->model.columns)
+        return BAL_OK;
+    return BAL_FAIL(BAL_EUSAGE,
+                    "cannot take '%s' for option '--batch': model '%s' was "
+                    "fitted by %lld column%s, not %d",
+                    r->par.batch, r->par.model, (long long)r->model.columns,
+                    r->model.columns == 1 ? "" : "s", r->in.columns);
+}
+
+/* ---- Reading ---- */
+
+static bal_status prepare(run *r)
+{
+    bal_status st;
+
+    BAL_TRY(
+        bal_alloc(&r->path, (bal_size)strlen(r->par.output) + 1, "a path"));
+    strcpy(r->path, r->par.output);
+    r->folder = dirname(r->path);
+    BAL_TRY(bal_alloc(&r->order, r->in.columns, "the orders of points"));
+done:
+    return st;
+}
+
+static bal_status make_points(run *r)
+{
+    bal_points *p = &r->points;
+    bal_status st;
+
+    p->orders = r->order;
+    p->columns = r->in.columns;
+    p->order = r->order[0];
+    p->x = r->profiles.x;
+    BAL_TRY(
+        bal_tiles_create(p->order->layout, (int)r->model.space->p, &p->z));
+    BAL_TRY(bal_alloc(&p->most_z, r->model.space->p, "the coordinates"));
+    BAL_TRY(bal_alloc(&p->most_x, r->space->d, "the features"));
+done:
+    return st;
+}
+
+/* Coordinates that are features, in the order of the model. */
+static void reorder(const run *r, bal_size count, const float *z, float *out)
+{
+    bal_size d = r->space->d, p = r->model.space->p;
+
+    for (bal_size i = 0; i < count; i++)
+        for (bal_size f = 0; f < d; f++)
+            if (r->feature[f] >= 0)
+                out[i * p + r->feature[f]] = z[i * d + f];
+}
+
+static bal_verdict take_coordinates(void *arg, bal_size first, bal_size count,
+                                    const float *z)
+{
+    run *r = arg;
+    float *own = NULL;
+    bal_verdict st;
+
+    if (!r->space->pca) {
+        BAL_TRY(bal_agree(r->c, bal_alloc(&own, count * r->model.space->p,
+                                          "a piece of the coordinates")));
+        reorder(r, count, z, own);
+    }
+    BAL_TRY(bal_route_to_tiles(r->c, r->order[0], first, count,
+                               own != NULL ? own : z, r->points.z));
+done:
+    bal_free(&own);
+    return st;
+}
+
+static bal_verdict read_points(run *r)
+{
+    bal_size memory = bal_params_memory(&r->par);
+    bal_blocks *z = NULL;
+    bal_verdict st;
+
+    BAL_TRY(bal_agree(r->c, prepare(r)));
+    for (int i = 0; i < r->in.columns; i++)
+        BAL_TRY(bal_order_create(r->c, r->in.labels[i], &r->order[i]));
+    BAL_TRY(bal_profiles_open(&r->in, r->workload.streamed, r->folder,
+                              memory / 4, &r->profiles));
+    bal_comm_enter(r->c, BAL_PHASE_SPACE);
+    BAL_TRY(bal_agree(r->c, make_points(r)));
+    BAL_TRY(bal_correct_bounds(r->c, r->profiles.x, r->points.most_x));
+    BAL_TRY(bal_space_project(r->c, r->space, r->profiles.x, memory,
+                              bal_params_threads(&r->par), take_coordinates,
+                              r));
+    BAL_TRY(bal_agree(r->c, bal_tiles_blocks(r->points.z, 1 << 20, &z)));
+    BAL_TRY(bal_correct_bounds(r->c, z, r->points.most_z));
+done:
+    bal_blocks_destroy(&z);
+    return st;
+}
+
+/* ---- What there is to say ---- */
+
+static void say_input(const run *r)
+{
+    int64_t small = 0;
+
+    bal_info("'%s', matrix '%s': %lld profiles x %lld features, %lld batches; "
+             "model '%s', %lld passes",
+             r->par.input, r->in.info.name, (long long)r->in.info.n,
+             (long long)r->in.info.d, (long long)r->in.labels[0]->count,
+             r->par.model, (long long)r->model.passes);
+    for (int i = 0; i < r->in.columns; i++)
+        for (bal_size b = 0; b < r->in.labels[i]->count; b++)
+            small += r->in.labels[i]->size[b] < BAL_APPLY_FEW;
+    if (small > 0)
+        bal_warn("%lld batch%s fewer than %d points: little is gained there",
+                 (long long)small, small == 1 ? " has" : "es have",
+                 BAL_APPLY_FEW);
+    if (r->further > 0)
+        bal_warn("%lld features that the model does not know are copied as "
+                 "they are (--keep-extra)",
+                 (long long)r->further);
+    for (int64_t t = 0; t < r->model.passes; t++)
+        if (r->model.pass[t].batches == 1) {
+            bal_warn("model '%s' knows one batch of '%s' only, and corrects "
+                     "others in part; fit on two or more",
+                     r->par.model, r->model.column[r->model.pass[t].column]);
+            break;
+        }
+}
+
+static void say_nearness(const run *r)
+{
+    const bal_model_pass *first = &r->model.pass[0];
+    double now = (double)r->near.uncovered / (double)r->in.info.n;
+    double fit = (double)first->uncovered / (double)first->n;
+
+    bal_info("%.1f %% of the points without landmark (fit: %.1f %%), median "
+             "distance to the nearest %.4g (fit: %.4g)",
+             100 * now, 100 * fit, r->near.now, r->near.fit);
+    if (r->near.now > far * r->near.fit || now > fit + bare)
+        bal_warn("the points are far from what the model was fitted to (median "
+                 "distance to the nearest landmark %.4g, fit %.4g; %.0f %% "
+                 "without landmark, fit %.0f %%): it is time to fit anew",
+                 r->near.now, r->near.fit, 100 * now, 100 * fit);
+}
+
+static json_t *provenance_of(const run *r)
+{
+    const char *slash = strrchr(r->par.model, '/');
+    const json_t *fitted = json_object_get(r->model.provenance, "checksum");
+
+    return json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:O?, s:I, s:I, s:f, s:f, s:I, s:o}",
+        "version", bal_version(), "commit", bal_commit(), "build",
+        bal_report_text(bal_build()), "params",
+        bal_options_report(BAL_FOR_APPLY, &r->par), "input",
+        bal_run_input(&r->in, r->profiles.checksum), "model",
+        bal_report_text(slash != NULL ? slash + 1 : r->par.model),
+        "model_checksum", fitted, "n_landmarks",
+        (json_int_t)r->passed.last.m, "n_uncovered",
+        (json_int_t)r->near.uncovered, "nearest_median", r->near.now,
+        "nearest_median_fit", r->near.fit, "further_features",
+        (json_int_t)r->further, "checksum",
+        json_sprintf("%016llx", (unsigned long long)r->checksum_out));
+}
+
+/* ---- Writing ---- */
+
+static bal_outcome what_ran(const run *r)
+{
+    return (bal_outcome){
+        .in = &r->in,
+        .workload = &r->workload,
+        .space = r->space,
+        .points = &r->points,
+        .passed = &r->passed,
+        .checksum_in = r->profiles.checksum,
+        .checksum_out = r->checksum_out,
+    };
+}
+
+static bal_verdict write_output(run *r)
+{
+    bal_output o = {&r->in, r->space, &r->points, &r->passed, NULL, true};
+    json_t *uns = NULL, *late = NULL;
+    bal_outcome ran;
+    bal_verdict st;
+
+    bal_comm_enter(r->c, BAL_PHASE_WRITE);
+    BAL_TRY(bal_checksum_rows(r->c, r->points.x, &r->checksum_out));
+    o.uns = uns = provenance_of(r);
+    BAL_TRY(bal_agree(r->c, bal_report_status(uns)));
+    BAL_TRY(bal_output_write(&o, r->out));
+    ran = what_ran(r);
+    BAL_TRY(bal_run_report(&ran, &late));
+    BAL_TRY(bal_h5ad_out_finish(&r->out, late));
+    bal_progress_end();
+    bal_run_print_phases(late);
+    if (r->par.report != NULL) {
+        bool all = bal_report_add(late, "result", json_incref(uns));
+        BAL_TRY(bal_report_write(r->c, r->par.report, all ? late : NULL));
+    }
+done:
+    json_decref(uns);
+    json_decref(late);
+    return st;
+}
+
+static bal_verdict apply(run *r)
+{
+    bal_application a = {
+        .c = r->c,
+        .model = &r->model,
+        .points = &r->points,
+        .passed = &r->passed,
+        .memory = bal_params_memory(&r->par),
+        .threads = bal_params_threads(&r->par),
+    };
+    bal_verdict st;
+
+    BAL_TRY(bal_model_open(r->c, r->par.model, &r->model));
+    BAL_TRY(bal_agree(r->c, choose_columns(r)));
+    BAL_TRY(bal_input_open(r->c, &r->par, &r->in));
+    BAL_TRY(bal_agree(r->c, check_columns(r)));
+    BAL_TRY(bal_apply_match(&r->model, &r->in, &r->feature, &r->further,
+                            &r->space));
+    BAL_TRY(bal_run_workload(&r->in, r->c->size, &r->workload));
+    BAL_TRY(bal_output_begin(&r->in, &r->out));
+    BAL_TRY(read_points(r));
+    say_input(r);
+    a.feature = r->feature;
+    BAL_TRY(bal_apply_passes(&a));
+    r->near = a.near;
+    say_nearness(r);
+    BAL_TRY(write_output(r));
+done:
+    return st;
+}
+
+static void finish(run *r)
+{
+    bal_passed_finish(&r->passed);
+    bal_tiles_destroy(&r->points.z);
+    bal_free(&r->points.most_z);
+    bal_free(&r->points.most_x);
+    bal_profiles_close(&r->profiles);
+    for (int i = 0; r->order != NULL && i < r->in.columns; i++)
+        bal_order_destroy(&r->order[i]);
+    bal_free(&r->order);
+    bal_free(&r->path);
+    bal_h5ad_out_discard(&r->out);
+    bal_space_destroy(&r->space);
+    bal_free(&r->feature);
+    bal_input_close(&r->in);
+    bal_model_close(&r->model);
+    bal_free(&r->batch);
+}
+
+bal_verdict bal_apply_file(bal_comm *c, const bal_params *par)
+{
+    run r = {.c = c, .par = *par};
+    bal_verdict st;
+
+    bal_comm_enter(c, BAL_PHASE_READ);
+    BAL_TRY(check_files(c, par));
+    st = apply(&r);
+    bal_progress_end();
+    finish(&r);
+done:
+    return st;
+}
