@@ -236,11 +236,15 @@ static bal_pass_report *report_of(run *r, int64_t pass)
 
 /* ---- Trust ---- */
 
+static const char strict_way[] =
+    "; where kinds must not be mixed use --trust strict";
+
 static void warn_pairs(const run *r, const bal_trust *t)
 {
     const bal_layout *l = r->points->order->layout;
     char *const *name = r->points->order->labels->name;
-    char text[BAL_ERROR_TEXT_MAX] = "", way[64] = "--trust strict";
+    char text[BAL_ERROR_TEXT_MAX] = "", way[128] = "";
+    bool all = 2 * l->n <= 3 * r->par->landmarks;
     size_t at = 0;
 
     for (int i = 0; i < t->told && at < sizeof text; i++)
@@ -248,16 +252,25 @@ static void warn_pairs(const run *r, const bal_trust *t)
                                "'%.40s'",
                                i > 0 ? ", " : "", name[t->least[i].from],
                                name[t->least[i].to]);
-    if (2 * l->n > 3 * r->par->landmarks && l->n <= 20000)
-        snprintf(way, sizeof way, "--trust strict --landmarks %lld",
+    if (r->par->trust != BAL_TRUST_STRICT && all)
+        snprintf(way, sizeof way, "%s", strict_way);
+    else if (r->par->trust != BAL_TRUST_STRICT && l->n <= 20000)
+        snprintf(way, sizeof way, "%s --landmarks %lld", strict_way,
                  (long long)((2 * l->n + 2) / 3));
     bal_warn("batches share few kinds of points (%.0f %% of the landmarks find "
-             "too little of their kind in another batch), least of all %s%s%s",
-             100 * bal_trust_unseen(t), text,
-             2 * l->n <= 3 * r->par->landmarks || l->n <= 20000
-                 ? "; where kinds must not be mixed use "
-                 : "",
-             2 * l->n <= 3 * r->par->landmarks || l->n <= 20000 ? way : "");
+             "too little of their kind in another batch), least of all %s%s",
+             100 * bal_trust_unseen(t), text, way);
+}
+
+static void warn_strict(const run *r)
+{
+    bal_size m = r->out->last.m, n = r->points->order->layout->n;
+
+    if (r->par->trust == BAL_TRUST_STRICT && m < n)
+        bal_warn("'--trust strict' with %lld landmarks for %lld points believes "
+                 "too little; all points become landmarks with '--landmarks "
+                 "%lld'",
+                 (long long)m, (long long)n, (long long)((2 * n + 2) / 3));
 }
 
 /* The mean trust between batches, as it is in the last pass that had any. */
@@ -280,6 +293,7 @@ static void tell_unseen(run *r, int64_t pass, const bal_trust *t)
     report_of(r, pass)->unseen = bal_trust_unseen(t);
     if (pass > 1)
         return;
+    warn_strict(r);
     r->out->unseen = bal_trust_unseen(t);
     if (r->out->unseen > warn_unseen)
         warn_pairs(r, t);
@@ -319,8 +333,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Lower median of the landmarks' scales in their own batches; infinite where
- * no landmark has one. */
+/* Lower median of the landmarks' scales in their own batches; -1 where no
+ * landmark has one. */
 static bal_status own_scale(const run *r, double *out)
 {
     const bal_layout *l = r->points->order->layout;
@@ -339,7 +353,7 @@ static bal_status own_scale(const run *r, double *out)
     }
     if (count > 0)
         qsort(own, (size_t)count, sizeof *own, by_value);
-    *out = count > 0 ? sqrt((double)own[(count - 1) / 2]) : (double)INFINITY;
+    *out = count > 0 ? sqrt((double)own[(count - 1) / 2]) : -1;
     bal_free(&own);
     return BAL_OK;
 }
@@ -522,7 +536,7 @@ static bool is_still(const run *r, int64_t pass)
     const bal_pass_report *told = &r->out->pass[pass - 1];
 
     return r->par->passes == 0 && pass >= 2 &&
-           told->move <= still * told->scale;
+           (told->scale < 0 || told->move <= still * told->scale);
 }
 
 /* The chosen correction is that of the very last pass. */
