@@ -301,14 +301,14 @@ def bytes_of(path):
 
 WAYS = (
     (1, ["--threads", 2]),
-    (2, ["--stream", "on"]),
-    (3, ["--memory-per-rank", "1M"]),  # several panels of features
-    (4, ["--threads", 2, "--stream", "on", "--memory-per-rank", "1M"]),
+    (2, ["--threads", 2, "--stream", "on"]),
+    (3, ["--memory-per-rank", "1M"]),  # two panels of features
+    (4, ["--stream", "on", "--memory-per-rank", "1M"]),
 )
 
 
 def check_same_bytes(folder):
-    x, b = make((300, 1, 260, 139), 70, 3)
+    x, b = make((150, 1, 130, 69), 70, 3)
     source = folder / "wide.h5ad"
     write(source, x, b)
     for name, more in {
@@ -372,7 +372,6 @@ def check_finite(folder):
                         out.unlink()
                         continue
                     failed += 1
-                    print(where, run.stderr.splitlines()[:1])
                     t.check(run.returncode == 1 and "feature" in run.stderr
                             and not out.exists(),
                             f"{where}: {run.returncode}, {run.stderr!r}")

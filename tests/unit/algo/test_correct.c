@@ -56,7 +56,7 @@ static void tear_down(void)
     bal_comm_finish(&c);
 }
 
-/* With `few` landmarks some points are not covered, and some parts are empty. */
+/* With `few` landmarks some points are not covered, and some parts empty. */
 static void prepare(const shape *s, bool few)
 {
     ref_params par = ref_params_default();
@@ -361,10 +361,10 @@ static bal_size one_panel(form f)
 
 START_TEST(gives_the_same_bytes_everywhere)
 {
+    prepare(&shapes[_i], false);
     for (int turn = 0; turn < 2 * FORMS; turn++) {
         form f = (form)(turn / 2);
         bool tiles = turn % 2 == 1;
-        prepare(&shapes[_i], false);
         const way ways[] = {
             {tiles, false, plenty, 1},
             {tiles, false, plenty, 2},
