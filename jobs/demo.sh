@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Shows the program at work: installs what is missing (Debian, Ubuntu), builds,
-# makes a synthetic data set, corrects it on two ranks, prints what changed.
-# About a minute on a fresh machine, seconds later.  Usage: jobs/demo.sh
+# makes a synthetic data set, corrects it on two ranks, prints what changed, and
+# says how to install the program.  A few minutes on a fresh machine, seconds
+# later.  Usage: jobs/demo.sh
 set -euo pipefail
 # shellcheck source=jobs/install.sh
 . "$(dirname "${BASH_SOURCE[0]}")/install.sh"
 
-folder=${BALANS_BUILD:-$root/build}
+folder=$(build_folder)
 data=$folder/demo
 before=$data/profiles.h5ad
 after=$data/corrected.h5ad
@@ -27,3 +28,8 @@ mpirun -n 2 "$folder/src/balans" correct "$before" "$after" \
 
 say "what changed"
 "$folder/tests/demo" "$before" "$after"
+
+say "the program is $folder/src/balans"
+say "this line installs it in $HOME/.local/bin:"
+printf '   meson configure %q --prefix=%q && meson install -C %q\n' \
+    "$folder" "$HOME/.local" "$folder"

@@ -34,9 +34,9 @@ static bal_status choose_room(bal_consensus *p, bal_size memory, bal_size extra)
     char need[32], have[32];
     bal_size rows = p->a->m * p->groups;
     bal_size each = 16 * rows + 4 * p->threads + 64;
-    bal_size fixed = extra * rows + p->threads * 16 *
-                                        (bal_affinity_most(p->a) +
-                                         2 * p->x->longest);
+    bal_size fixed =
+        extra * rows +
+        p->threads * 16 * (bal_affinity_most(p->a) + 2 * p->x->longest);
     bal_size most = (memory - fixed) / each / BAL_VECTOR * BAL_VECTOR;
     bal_size wide = round_up(p->x->d);
 
@@ -209,8 +209,7 @@ static void sum_block(const bal_consensus *p, bal_size b, const float *x,
 
     for (bal_size f = 0; f < p->wide; f += STRIP) {
         bal_size left = p->wide - f;
-        const strip s = {x, f, (int)(left < STRIP ? left : STRIP) /
-                                   BAL_VECTOR};
+        const strip s = {x, f, (int)(left < STRIP ? left : STRIP) / BAL_VECTOR};
         sum_strip(p, b, &s, first, last);
     }
 }
@@ -326,8 +325,8 @@ static void spread_block(const bal_consensus *p, bal_consensus_scratch *s,
                 .rho = s->rho[j],
                 .x = x + j * d + p->first + f,
             };
-            bal_spmm_gather(p->table + f, 2 * p->wide,
-                            s->index + s->first[j], s->weight + s->first[j],
+            bal_spmm_gather(p->table + f, 2 * p->wide, s->index + s->first[j],
+                            s->weight + s->first[j],
                             s->first[j + 1] - s->first[j], vectors, s->acc);
             take(self, &a);
             for (bal_size i = 0; i < a.count; i++)

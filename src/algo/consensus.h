@@ -6,8 +6,9 @@
  *
  * Each landmark has `groups` rows in a table: one for each batch, or one in
  * all.  Row l groups + g holds, for a panel of features, the exact sum over the
- * points j of group g of a_lj x_jf; the caller turns it into what the points are
- * to get, and a point of group g takes from the rows of its own group alone:
+ * points j of group g of a_lj x_jf; the caller turns it into what the points
+ * are to get, and a point of group g takes from the rows of its own group
+ * alone:
  *
  *     up     sum(l, g)_f = sum over j in g of a_lj x_jf
  *     down   acc_jf = sum over l of a_lj weight(l, g_j) row(l, g_j)_f

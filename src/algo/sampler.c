@@ -5,6 +5,7 @@
  * docs/algorithm.md. */
 #include "balans/algo/sampler.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "balans/base/fault.h"
@@ -176,9 +177,13 @@ void bal_sampler_note(bal_sampler *s)
 
 void bal_sampler_progress(const bal_sampler *s)
 {
-    bal_progress("sample: %.1f %% of points covered, %lld landmarks, %lld rows",
-                 100.0 * (double)s->points / (double)s->layout->n,
-                 (long long)s->report->landmarks, (long long)s->report->rows);
+    double n = (double)s->layout->n, left = n - (double)s->points;
+
+    /* Each landmark covers about the same share of what is left. */
+    bal_progress_share(left > 1 ? 1 - log(left) / log(n) : 1);
+    bal_progress("%lld rows, %.1f %% covered, %lld landmarks",
+                 (long long)s->report->rows, 100 - 100 * left / n,
+                 (long long)s->report->landmarks);
 }
 
 /* Batches in which a landmark finds fewer than k other points. */

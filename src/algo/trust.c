@@ -23,90 +23,6 @@
 
 static const char what[] = "the trust between batches";
 
-/* ---- The parts ---- */
-
-typedef struct tally {
-    bal_fixed *sum;
-    int64_t *entries; /* [m] of each row */
-    bal_scale scale;
-} tally;
-
-static void add_tile(const bal_affinity *a, bal_size t, bal_size groups,
-                     const bal_layout *l, tally *y)
-{
-    bal_size e = a->entry_first[t];
-    bal_size g = groups > 1 ? l->tile[t].batch : 0;
-
-    for (bal_size r = a->run_first[t]; r < a->run_first[t + 1]; r++) {
-        bal_size i = a->run[r].landmark, end = a->entry_first[t] + a->run[r].end;
-        double part = 0;
-        y->entries[i] += end - e;
-        for (; e < end; e++)
-            part += (double)a->value[e];
-        bal_fixed_add(&y->sum[i * groups + g], &y->scale, part);
-    }
-}
-
-static bal_status parts_allot(bal_size m, bal_size groups, bal_parts **out,
-                              tally *y)
-{
-    bal_parts *p = NULL;
-    bal_status st;
-
-    BAL_TRY(bal_alloc(&p, 1, what));
-    *out = p;
-    p->m = m;
-    p->groups = groups;
-    BAL_TRY(bal_alloc(&p->sum, m, what));
-    BAL_TRY(bal_alloc(&p->weight, m * groups, what));
-    BAL_TRY(bal_alloc(&y->sum, m * groups, what));
-    BAL_TRY(bal_alloc(&y->entries, m, what));
-done:
-    return st;
-}
-
-bal_verdict bal_parts_create(bal_comm *c, const bal_affinity *a,
-                             const bal_layout *l, bal_size groups,
-                             bal_parts **out)
-{
-    bal_parts *p = NULL;
-    tally y = {.scale = bal_scale_for((double)l->n, l->all_tiles)};
-    bal_verdict st;
-
-    *out = NULL;
-    BAL_TRY(bal_agree(c, parts_allot(a->m, groups, &p, &y)));
-    for (bal_size t = 0; t < a->count; t++) {
-        add_tile(a, t, groups, l, &y);
-        bal_alive();
-    }
-    bal_fixed_reduce(c, y.sum, a->m * groups);
-    bal_comm_sum_i64(c, y.entries, a->m);
-    for (bal_size i = 0; i < a->m; i++) {
-        p->longest = y.entries[i] > p->longest ? y.entries[i] : p->longest;
-        for (bal_size g = 0; g < groups; g++) {
-            double w = bal_fixed_value(y.sum[i * groups + g], &y.scale);
-            p->weight[i * groups + g] = w;
-            p->sum[i] += w;
-        }
-    }
-    *out = p;
-    p = NULL;
-done:
-    bal_parts_destroy(&p);
-    bal_free(&y.sum);
-    bal_free(&y.entries);
-    return st;
-}
-
-void bal_parts_destroy(bal_parts **p)
-{
-    if (*p == NULL)
-        return;
-    bal_free(&(*p)->sum);
-    bal_free(&(*p)->weight);
-    bal_free(p);
-}
-
 /* ---- Coverage, as the landmarks see it ---- */
 
 typedef struct work {
@@ -116,16 +32,16 @@ typedef struct work {
     const bal_parts *parts;
     const float *s2;
     bal_size m, batches;
-    bal_size *own;     /* [m] the landmark's batch */
-    bal_size *number;  /* [B] landmarks of each batch */
-    double *kappa;     /* [m, B] */
-    bal_fixed *sum;    /* [m, B] */
-    double *v, *v2;    /* [m, B] coverage seen once, and twice */
-    double *vw2;       /* [m, B] weighted, strict only */
-    double *mean;      /* [B, B] over the landmarks of a batch */
-    double *point;     /* [BAL_TILE, B] */
-    double *rho;       /* [BAL_TILE] */
-    double *part;      /* [B] */
+    bal_size *own;    /* [m] the landmark's batch */
+    bal_size *number; /* [B] landmarks of each batch */
+    double *kappa;    /* [m, B] */
+    bal_fixed *sum;   /* [m, B] */
+    double *v, *v2;   /* [m, B] coverage seen once, and twice */
+    double *vw2;      /* [m, B] weighted, strict only */
+    double *mean;     /* [B, B] over the landmarks of a batch */
+    double *point;    /* [BAL_TILE, B] */
+    double *rho;      /* [BAL_TILE] */
+    double *part;     /* [B] */
 } work;
 
 static bal_status allot(work *w, bool strict)
@@ -183,10 +99,10 @@ static void compete(work *w, bool strict)
             if (b != w->own[i] && s2[b] > 0 && (double)s2[b] < near)
                 near = (double)s2[b];
         for (bal_size b = 0; b < w->batches; b++)
-            kappa[b] = b != w->own[i] && w->batches > 2 && s2[b] > 0
-                           ? limited_power(1.1 * near / (double)s2[b],
-                                           strict ? 8 : 4)
-                           : 1;
+            kappa[b] =
+                b != w->own[i] && w->batches > 2 && s2[b] > 0
+                    ? limited_power(1.1 * near / (double)s2[b], strict ? 8 : 4)
+                    : 1;
     }
 }
 
@@ -199,7 +115,8 @@ static void cover_tile(work *w, bal_size t, bool weighted)
 
     memset(w->point, 0, (size_t)(w->l->tile[t].m * B) * sizeof *w->point);
     for (bal_size r = a->run_first[t]; r < a->run_first[t + 1]; r++) {
-        bal_size i = a->run[r].landmark, end = a->entry_first[t] + a->run[r].end;
+        bal_size i = a->run[r].landmark,
+                 end = a->entry_first[t] + a->run[r].end;
         double k = weighted ? w->kappa[i * B + w->l->tile[t].batch] : 1;
         for (; e < end; e++)
             w->point[a->row[e] * B + w->own[i]] += (double)a->value[e] * k;
@@ -216,7 +133,8 @@ static void spread_tile(work *w, bal_size t, const double *seen)
     memset(w->point, 0, (size_t)(m * B) * sizeof *w->point);
     memset(w->rho, 0, (size_t)m * sizeof *w->rho);
     for (bal_size r = a->run_first[t]; r < a->run_first[t + 1]; r++) {
-        bal_size i = a->run[r].landmark, end = a->entry_first[t] + a->run[r].end;
+        bal_size i = a->run[r].landmark,
+                 end = a->entry_first[t] + a->run[r].end;
         if (w->own[i] != w->l->tile[t].batch) {
             e = end;
             continue;
@@ -241,7 +159,8 @@ static void see_tile(work *w, bal_size t, const bal_scale *scale)
     bal_size e = a->entry_first[t], B = w->batches;
 
     for (bal_size r = a->run_first[t]; r < a->run_first[t + 1]; r++) {
-        bal_size i = a->run[r].landmark, end = a->entry_first[t] + a->run[r].end;
+        bal_size i = a->run[r].landmark,
+                 end = a->entry_first[t] + a->run[r].end;
         if (w->own[i] != w->l->tile[t].batch) {
             e = end;
             continue;
@@ -453,8 +372,13 @@ bal_verdict bal_trust_create(bal_comm *c, bal_trusting form,
                              const bal_parts *parts, const float *s2,
                              const bal_gidx *landmark, bal_trust **out)
 {
-    work w = {.c = c, .a = by_tile, .l = l, .parts = parts, .s2 = s2,
-              .m = by_tile->m, .batches = l->batches};
+    work w = {.c = c,
+              .a = by_tile,
+              .l = l,
+              .parts = parts,
+              .s2 = s2,
+              .m = by_tile->m,
+              .batches = l->batches};
     bool strict = form == BAL_TRUST_STRICT;
     bal_trust *t = NULL;
     double *null = NULL;

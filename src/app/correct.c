@@ -1,5 +1,5 @@
-/* The phases of `balans correct`: the input is opened and the output begun; X is
- * read in blocks of the file; the distance space is fitted to it, and its
+/* The phases of `balans correct`: the input is opened and the output begun; X
+ * is read in blocks of the file; the distance space is fitted to it, and its
  * coordinates go to the tiles; passes move both; the blocks are written. */
 #include "balans/app/correct.h"
 
@@ -8,13 +8,16 @@
 
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
+#include "balans/base/timer.h"
 #include "balans/data/checksum.h"
+#include "balans/forecast/print.h"
 #include "balans/io/publish.h"
 #include "balans/io/report.h"
 #include "balans/par/agree.h"
 #include "keep.h"
 #include "output.h"
 #include "summary.h"
+#include "workload.h"
 
 /* No file that the run writes is another of its files. */
 static bal_verdict check_files(bal_comm *c, const bal_params *p)
@@ -40,49 +43,13 @@ done:
     return st;
 }
 
-static bal_space_params space_params(const bal_params *par)
-{
-    return (bal_space_params){
-        .scale = (bal_scaling)par->scale,
-        .clip = par->clip,
-        .pca = par->pca,
-        .solver = (bal_pca_solver)par->pca_solver,
-        .memory = bal_params_memory(par),
-        .threads = bal_params_threads(par),
-    };
-}
-
-/* Dimensions of the distance space. */
-static bal_size dimensions(const bal_params *par, bal_size d)
-{
-    return par->pca > 0 && d > par->pca ? par->pca : d;
-}
-
-/* Whether X is read again for every sweep: what one rank cannot hold, none
- * does. */
-static bool decide_stream(const bal_input *in, const bal_layout *l)
-{
-    bal_comm *c = in->comm;
-    const bal_params *par = in->par;
-    bal_size n = in->info.n, d = in->info.d;
-    bal_size rows = bal_slab_first(n, c->rank + 1, c->size) -
-                    bal_slab_first(n, c->rank, c->size);
-    bal_size need = bal_run_memory(par, l, rows, d, dimensions(par, d), false,
-                                   0);
-    int64_t stream = need > bal_memory_allowed(bal_comm_on_host(c));
-
-    if (par->stream != BAL_STREAM_AUTO)
-        return par->stream == BAL_STREAM_ON;
-    bal_comm_max_i64(c, &stream, 1);
-    return stream > 0;
-}
-
 /* A run of the command; members are set from top to bottom. */
 typedef struct run {
     bal_comm *c;
     const bal_params *par;
     bal_keeper keeper;
     bal_input in;
+    bal_workload workload;
     bal_h5ad_out *out;
     char *path, *folder; /* of the output */
     bal_order **order; /* [columns] */
@@ -94,8 +61,8 @@ typedef struct run {
 
 static bal_status name_folder(run *r)
 {
-    bal_status st = bal_alloc(&r->path, (bal_size)strlen(r->par->output) + 1,
-                              "a path");
+    bal_status st =
+        bal_alloc(&r->path, (bal_size)strlen(r->par->output) + 1, "a path");
 
     if (bal_failed(st))
         return st;
@@ -107,15 +74,13 @@ static bal_status name_folder(run *r)
 static bal_verdict read_profiles(run *r)
 {
     bal_verdict st;
-    bool stream;
 
     BAL_TRY(bal_agree(r->c, name_folder(r)));
     BAL_TRY(bal_agree(r->c, bal_alloc(&r->order, r->in.columns,
                                       "the orders of points")));
     for (int i = 0; i < r->in.columns; i++)
         BAL_TRY(bal_order_create(r->c, r->in.labels[i], &r->order[i]));
-    stream = decide_stream(&r->in, r->order[0]->layout);
-    BAL_TRY(bal_profiles_open(&r->in, stream, r->folder,
+    BAL_TRY(bal_profiles_open(&r->in, r->workload.streamed, r->folder,
                               bal_params_memory(r->par) / 4, &r->profiles));
     BAL_TRY(bal_keeper_identify(&r->keeper, &r->in, r->profiles.checksum));
 done:
@@ -155,7 +120,7 @@ done:
 
 static bal_verdict build_space(run *r)
 {
-    const bal_space_params par = space_params(r->par);
+    const bal_space_params par = r->workload.space;
     bal_blocks *z = NULL;
     bal_verdict st;
 
@@ -184,11 +149,11 @@ static bal_outcome what_ran(const run *r)
 {
     return (bal_outcome){
         .in = &r->in,
+        .workload = &r->workload,
         .space = r->space,
         .points = &r->points,
         .passed = &r->passed,
         .checksum_in = r->profiles.checksum,
-        .streamed = r->profiles.stream != NULL,
     };
 }
 
@@ -235,6 +200,7 @@ static bal_verdict correct(run *r)
 
     bal_keeper_start(&r->keeper, r->c, r->par);
     BAL_TRY(bal_input_open(r->c, r->par, &r->in));
+    BAL_TRY(bal_run_workload(&r->in, r->c->size, &r->workload));
     BAL_TRY(bal_keeper_open(&r->keeper));
     BAL_TRY(bal_output_begin(&r->in, &r->out));
     BAL_TRY(read_profiles(r));
@@ -247,6 +213,22 @@ static bal_verdict correct(run *r)
     BAL_TRY(write_output(r, &ran));
     BAL_TRY(tell(r, &ran));
     bal_keeper_remove(&r->keeper);
+done:
+    return st;
+}
+
+/* Says what the run would need. */
+static bal_verdict rehearse(run *r)
+{
+    double start = bal_now();
+    bal_verdict st;
+
+    BAL_TRY(bal_input_open(r->c, r->par, &r->in));
+    bal_input_say(&r->in);
+    start = bal_now() - start;
+    BAL_TRY(bal_matrices_print(r->c, r->in.file));
+    BAL_TRY(bal_h5ad_matrix_open(r->in.file, r->par->matrix, &r->in.info));
+    BAL_TRY(bal_run_forecast(&r->in, r->c->size, start));
 done:
     return st;
 }
@@ -275,7 +257,7 @@ bal_verdict bal_correct_file(bal_comm *c, const bal_params *par)
 
     bal_comm_enter(c, BAL_PHASE_READ);
     BAL_TRY(check_files(c, par));
-    st = correct(&r);
+    st = par->dry_run ? rehearse(&r) : correct(&r);
     bal_progress_end();
     finish(&r);
 done:

@@ -124,8 +124,9 @@ static bal_status read_slab(bal_evaluation *v, bal_set *set)
         bal_size count = set->m - at < step ? set->m - at : step;
         st = bal_h5ad_read_rows(v->file, first + at, count,
                                 set->x + at * set->d);
-        bal_progress("read: %.0f %%",
-                     100.0 * (double)(at + count) / (double)set->m);
+        bal_progress_share((double)(at + count) / (double)set->m);
+        bal_progress("%lld of %lld rows", (long long)(first + at + count),
+                     (long long)set->n);
     }
     return st;
 }

@@ -53,6 +53,14 @@ static bal_status check_place(const bal_input *in)
                     in->par->input);
 }
 
+bal_status bal_input_allot(bal_input *in, int most)
+{
+    bal_status st = bal_alloc(&in->column, most, "the batch columns");
+
+    return bal_failed(st) ? st
+                          : bal_alloc(&in->labels, most, "the batch columns");
+}
+
 /* Splits `list`, which it cuts, at commas. */
 static bal_status split(char *list, bal_input *in)
 {
@@ -61,8 +69,7 @@ static bal_status split(char *list, bal_input *in)
 
     for (const char *s = list; *s != '\0'; s++)
         most += *s == ',';
-    BAL_TRY(bal_alloc(&in->column, most, "the batch columns"));
-    BAL_TRY(bal_alloc(&in->labels, most, "the batch columns"));
+    BAL_TRY(bal_input_allot(in, most));
     for (char *name = list; in->columns < most; in->columns++) {
         size_t length = strcspn(name, ",");
         bool last = name[length] == '\0';
@@ -98,8 +105,7 @@ static bal_status list_columns(bal_input *in, char *const *known,
         goto done;
     }
     /* A column whose own name has commas. */
-    BAL_TRY(bal_alloc(&in->column, 1, "the batch columns"));
-    BAL_TRY(bal_alloc(&in->labels, 1, "the batch columns"));
+    BAL_TRY(bal_input_allot(in, 1));
     in->column[in->columns++] = list;
     list = NULL;
 done:

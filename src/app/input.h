@@ -20,9 +20,14 @@ typedef struct bal_input {
 } bal_input;
 
 /** Opens the file, describes the matrix and reads the batches: of the column
- *  par->batch, or of the columns that it lists, with commas between.  Collective.
- *  Fails as opening does, and where the output could not be made of it. */
+ *  par->batch, or of the columns that it lists, with commas between.
+ *  Collective.  Fails as opening does, and where the output could not be made
+ *  of it. */
 bal_verdict bal_input_open(bal_comm *c, const bal_params *par, bal_input *out);
+
+/** Room for `most` columns, of which there are none yet.  Local.  Fails with
+ *  BAL_ENOMEM. */
+bal_status bal_input_allot(bal_input *in, int most);
 
 /** Collective; one that was zeroed is fine. */
 void bal_input_close(bal_input *in);

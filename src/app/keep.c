@@ -58,8 +58,8 @@ bal_verdict bal_keeper_identify(bal_keeper *k, const bal_input *in,
     if (NO_CHECKPOINT(k))
         return bal_agree(k->comm, BAL_OK);
     k->in = in;
-    st = bal_agree(k->comm, bal_alloc(&k->identity, BAL_IDENTITY_MOST,
-                                      "the checkpoint"));
+    st = bal_agree(
+        k->comm, bal_alloc(&k->identity, BAL_IDENTITY_MOST, "the checkpoint"));
     if (bal_failed(st))
         return st;
     uint64_t batches = 0;
@@ -232,8 +232,8 @@ bal_verdict bal_keeper_open(bal_keeper *k)
     return st;
 }
 
-bal_verdict bal_keeper_restore(bal_keeper *k, bal_points *points,
-                               int64_t *pass, bool *blending, bal_passed *out)
+bal_verdict bal_keeper_restore(bal_keeper *k, bal_points *points, int64_t *pass,
+                               bool *blending, bal_passed *out)
 {
     bal_verdict st = {BAL_OK};
 

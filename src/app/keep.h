@@ -19,18 +19,18 @@ typedef struct bal_keeper {
     const bal_input *in;
     bal_comm *comm;
     const bal_params *par;
-    double start;     ///< bal_now() at the start of the program ...
-    double saved;     ///< ... of the sampler, or after the latest checkpoint
-    double cost;      ///< seconds the latest checkpoint took
-    double asked;     ///< when somebody asked last ...
-    double gap;       ///< ... and the longest time between
-    double told;      ///< when the answer first was to stop, or 0
-    bool there;       ///< there is a checkpoint to go on from
-    bal_mark began;   ///< what the one at the start held ...
-    bal_mark kept;    ///< ... and what it holds now
-    int64_t pass;     ///< the running one
-    bool blending;    ///< which is the one that blends
-    char *identity;   ///< lines that tell runs apart
+    double start;   ///< bal_now() at the start of the program ...
+    double saved;   ///< ... of the sampler, or after the latest checkpoint
+    double cost;    ///< seconds the latest checkpoint took
+    double asked;   ///< when somebody asked last ...
+    double gap;     ///< ... and the longest time between
+    double told;    ///< when the answer first was to stop, or 0
+    bool there;     ///< there is a checkpoint to go on from
+    bal_mark began; ///< what the one at the start held ...
+    bal_mark kept;  ///< ... and what it holds now
+    int64_t pass;   ///< the running one
+    bool blending;  ///< which is the one that blends
+    char *identity; ///< lines that tell runs apart
     bal_points *points;
     bal_passed *passed;
     bal_sample_state from; ///< where to go on
@@ -50,8 +50,8 @@ bal_verdict bal_keeper_identify(bal_keeper *k, const bal_input *in,
 
 /** Goes on where the checkpoint says, if there is one: points, what was told of
  *  earlier passes, the pass, and whether it blends.  Collective. */
-bal_verdict bal_keeper_restore(bal_keeper *k, bal_points *points,
-                               int64_t *pass, bool *blending, bal_passed *out);
+bal_verdict bal_keeper_restore(bal_keeper *k, bal_points *points, int64_t *pass,
+                               bool *blending, bal_passed *out);
 
 /** The sampler's hook for a pass, or NULL.  Local. */
 const bal_sample_hook *bal_keeper_hook(bal_keeper *k, int64_t pass,

@@ -1,7 +1,8 @@
-/** @file  What a checkpoint holds; for keep.c alone. */
+/** @file  What a checkpoint holds; for keep.c and its parts alone. */
 #ifndef BAL_APP_KEEP_STORE_H
 #define BAL_APP_KEEP_STORE_H
 
+#include "balans/io/store.h"
 #include "keep.h"
 
 enum { BAL_IDENTITY_MOST = 16384 }; ///< bytes, with the end
@@ -14,5 +15,11 @@ bal_verdict bal_keeper_write(bal_keeper *k, const bal_sample_state *state);
  *  Collective.  Fails with BAL_EINPUT if the file is damaged or the checkpoint
  *  of another run, naming the first difference; with BAL_ENOMEM. */
 bal_verdict bal_keeper_read(bal_keeper *k);
+
+/** The part of it that is A.  Collective.  Fail as the store does. */
+bal_verdict bal_keeper_write_affinity(bal_store *s, bal_comm *c,
+                                      const bal_csr *rows,
+                                      const bal_order *order);
+bal_verdict bal_keeper_read_affinity(bal_store *s, bal_keeper *k);
 
 #endif

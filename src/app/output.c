@@ -49,6 +49,7 @@ static bal_verdict write_blocks(bal_comm *c, bal_h5ad_out *out,
     cursor q = {.sweep = bal_sweep_begin(x)};
     bal_verdict st = {BAL_OK};
     bal_size done_rows = 0;
+    double share;
 
     for (;;) {
         const float *rows = NULL;
@@ -60,9 +61,9 @@ static bal_verdict write_blocks(bal_comm *c, bal_h5ad_out *out,
             break;
         BAL_TRY(bal_h5ad_out_write(out, path, first, count, rows));
         done_rows += count;
-        bal_progress("write: '%s' %.0f %%", path,
-                     100.0 * (double)done_rows /
-                         (double)(x->m > 0 ? x->m : 1));
+        share = (double)done_rows / (double)(x->m > 0 ? x->m : 1);
+        bal_progress_share(share);
+        bal_progress("'%s', %.0f %% of the rows", path, 100 * share);
     }
     st = bal_agree(c, q.sweep.status);
 done:
@@ -84,8 +85,8 @@ static bal_verdict write_coordinates(const bal_output *o, bal_h5ad_out *out)
     for (int64_t i = 0; i < pieces; i++) {
         bal_size from = i * step < m ? i * step : m;
         bal_size count = m - from < step ? m - from : step;
-        BAL_TRY(bal_route_to_file(c, points->order, from, count, points->z,
-                                  rows));
+        BAL_TRY(
+            bal_route_to_file(c, points->order, from, count, points->z, rows));
         BAL_TRY(bal_h5ad_out_write(out, "obsm/X_balans",
                                    points->x->first + from, count, rows));
     }
@@ -109,8 +110,8 @@ static bal_verdict write_coverage(const bal_output *o, bal_h5ad_out *out)
     bal_affinity_coverage(o->passed->last.by_block, sum);
     for (bal_size i = 0; i < m; i++)
         cover[i] = (float)sum[i];
-    BAL_TRY(bal_h5ad_out_write(out, "obs/balans_coverage",
-                               o->points->x->first, m, cover));
+    BAL_TRY(bal_h5ad_out_write(out, "obs/balans_coverage", o->points->x->first,
+                               m, cover));
 done:
     bal_free(&sum);
     bal_free(&cover);
@@ -146,8 +147,8 @@ static bal_verdict write_rows(const bal_output *o, bal_h5ad_out *out,
                                  count, &run));
     for (bal_size i = first; i < mine; i++)
         at += k->length[i];
-    BAL_TRY(bal_h5ad_out_write(out, AFFINITY "/data", at, run.entries,
-                               run.value));
+    BAL_TRY(
+        bal_h5ad_out_write(out, AFFINITY "/data", at, run.entries, run.value));
     BAL_TRY(bal_h5ad_out_write(out, AFFINITY "/indices", at, run.entries,
                                run.column));
 done:

@@ -1,18 +1,17 @@
-/* A pass: landmarks and their affinities on the tiles; A by tile and by block of
- * the file; the parts of the batches and the trust in them; Z by tile, then X
- * by block. The next pass measures its distances in the moved Z. */
+/* A pass: landmarks and their affinities on the tiles; A by tile and by block
+ * of the file; the parts of the batches and the trust in them; Z by tile, then
+ * X by block. The next pass measures its distances in the moved Z. */
 #include "passes.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/par/agree.h"
-#include "balans/par/kmerge.h"
 #include "keep.h"
+#include "landmarks.h"
+#include "moves.h"
 
 enum { PASSES_MOST = 4 }; /* of --passes auto */
 
@@ -89,8 +88,7 @@ bal_verdict bal_points_turn(bal_comm *c, bal_points *p, int column)
         bal_size from = i * step < m ? i * step : m;
         bal_size count = m - from < step ? m - from : step;
         BAL_TRY(bal_route_to_file(c, p->order, from, count, p->z, rows));
-        BAL_TRY(bal_route_to_tiles(c, p->orders[column], from, count, rows,
-                                   z));
+        BAL_TRY(bal_route_to_tiles(c, p->orders[column], from, count, rows, z));
     }
     bal_tiles_destroy(&p->z);
     p->z = z;
@@ -103,73 +101,11 @@ done:
     return st;
 }
 
-/* ---- The landmarks ---- */
-
-static void landmarks_finish(bal_landmarks *k)
-{
-    bal_free(&k->position);
-    bal_free(&k->row);
-    bal_free(&k->length);
-    bal_affinity_destroy(&k->by_tile);
-    bal_affinity_destroy(&k->by_block);
-    bal_parts_destroy(&k->parts);
-    bal_trust_destroy(&k->trust);
-    bal_sample_report_finish(&k->report);
-    *k = (bal_landmarks){0};
-}
-
 void bal_passed_finish(bal_passed *p)
 {
-    landmarks_finish(&p->last);
+    bal_landmarks_finish(&p->last);
     bal_free(&p->pass);
     bal_free(&p->between);
-}
-
-static bal_status name_landmarks(const bal_csr *a, const bal_order *order,
-                                 bal_landmarks *k)
-{
-    const bal_layout *l = order->layout;
-    bal_status st;
-
-    k->m = a->m;
-    BAL_TRY(bal_alloc(&k->position, a->m, "the landmarks"));
-    BAL_TRY(bal_alloc(&k->row, a->m, "the landmarks"));
-    BAL_TRY(bal_alloc(&k->length, a->m, "the landmarks"));
-    for (bal_size i = 0; i < a->m; i++) {
-        bal_gidx local = a->row[i].landmark - l->rank_first[l->rank];
-        k->position[i] = a->row[i].landmark;
-        if (local >= 0 && local < l->m)
-            k->row[i] = order->row[local];
-    }
-done:
-    return st;
-}
-
-static bal_size bytes_of(const bal_affinity *a)
-{
-    return 6 * bal_affinity_entries(a) +
-           (bal_size)sizeof(bal_run) * a->run_first[a->count];
-}
-
-/* A in both orders, from its rows. */
-static bal_verdict arrange(bal_comm *c, const bal_csr *a, bal_size memory,
-                           const bal_points *points, bal_landmarks *k,
-                           bal_size *bytes)
-{
-    bal_verdict st;
-    bal_size now;
-
-    BAL_TRY(bal_agree(c, name_landmarks(a, points->order, k)));
-    bal_comm_sum_i64(c, k->row, k->m);
-    BAL_TRY(bal_affinity_by_block(c, a, points->order, points->x, memory,
-                                  &k->by_block));
-    BAL_TRY(
-        bal_agree(c, bal_affinity_by_tile(a, points->order, &k->by_tile)));
-    bal_affinity_row_sizes(c, k->by_block, k->length);
-    now = a->bytes + bytes_of(k->by_block) + bytes_of(k->by_tile);
-    *bytes = now > *bytes ? now : *bytes;
-done:
-    return st;
 }
 
 static void say_sampled(const bal_sample_report *r, bal_size n)
@@ -177,8 +113,8 @@ static void say_sampled(const bal_sample_report *r, bal_size n)
     bal_info("%lld landmarks (%lld by extension, %lld for batches that had "
              "few), %lld affinities, %lld of %lld points uncovered",
              (long long)r->landmarks, (long long)r->extended,
-             (long long)r->filled,
-             (long long)r->entries, (long long)r->uncovered, (long long)n);
+             (long long)r->filled, (long long)r->entries,
+             (long long)r->uncovered, (long long)n);
     bal_debug("%lld rows computed, at most %d blocks in flight; %lld dropped "
               "(overshoot), %lld repeats",
               (long long)r->rows, r->in_flight, (long long)r->overshoot,
@@ -195,7 +131,7 @@ typedef struct run {
     bal_keeper *keeper;
     bal_passed *out;
     int64_t expected; /* draws of the pass before */
-    bool blending; /* in the pass after the others */
+    bool blending;    /* in the pass after the others */
     bal_size memory;
     int threads;
 } run;
@@ -210,7 +146,7 @@ static bal_verdict sample(run *r, int64_t pass)
     bal_verdict st;
 
     bal_comm_enter(r->c, BAL_PHASE_SAMPLE);
-    landmarks_finish(k);
+    bal_landmarks_finish(k);
     par.hook = bal_keeper_hook(r->keeper, pass, r->blending);
     par.expected = r->expected;
     BAL_TRY(bal_sample(r->c, r->points->z, r->points->order, &rows, &par, &a,
@@ -219,11 +155,11 @@ static bal_verdict sample(run *r, int64_t pass)
         bal_warn("%lld of %lld batches have fewer than k other points; their "
                  "farthest point sets the scale there",
                  (long long)k->report.small_batches, (long long)l->batches);
-    r->expected = k->report.landmarks - k->report.extended -
-                  k->report.filled + k->report.repeats;
+    r->expected = k->report.landmarks - k->report.extended - k->report.filled +
+                  k->report.repeats;
     say_sampled(&k->report, l->n);
-    BAL_TRY(arrange(r->c, a, r->memory, r->points, k,
-                    &r->out->affinity_bytes));
+    BAL_TRY(bal_landmarks_arrange(r->c, a, r->memory, r->points, k,
+                                  &r->out->affinity_bytes));
 done:
     bal_csr_destroy(&a);
     return st;
@@ -248,7 +184,8 @@ static void warn_pairs(const run *r, const bal_trust *t)
     size_t at = 0;
 
     for (int i = 0; i < t->told && at < sizeof text; i++)
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s'%.40s' and "
+        at += (size_t)snprintf(text + at, sizeof text - at,
+                               "%s'%.40s' and "
                                "'%.40s'",
                                i > 0 ? ", " : "", name[t->least[i].from],
                                name[t->least[i].to]);
@@ -280,8 +217,7 @@ static bal_verdict keep_between(run *r, const bal_trust *t)
     bal_verdict st;
 
     bal_free(&r->out->between);
-    BAL_TRY(bal_agree(r->c, bal_alloc(&r->out->between,
-                                      l->batches * l->batches,
+    BAL_TRY(bal_agree(r->c, bal_alloc(&r->out->between, l->batches * l->batches,
                                       "the trust between batches")));
     bal_trust_between(t, l, r->out->last.position, r->out->between);
 done:
@@ -309,8 +245,8 @@ static bal_verdict weigh(run *r, int64_t pass, bool residual)
     bal_trusting form = off ? BAL_TRUST_ON : (bal_trusting)r->par->trust;
     bal_verdict st;
 
-    BAL_TRY(bal_parts_create(r->c, k->by_tile, l,
-                             residual ? l->batches : 1, &k->parts));
+    BAL_TRY(bal_parts_create(r->c, k->by_tile, l, residual ? l->batches : 1,
+                             &k->parts));
     if (!residual || !bal_run_compares(r->par) || (off && pass > 1))
         goto done;
     BAL_TRY(bal_trust_create(r->c, form, k->by_tile, l, k->parts,
@@ -321,65 +257,6 @@ static bal_verdict weigh(run *r, int64_t pass, bool residual)
     else
         BAL_TRY(keep_between(r, k->trust));
 done:
-    return st;
-}
-
-/* ---- How far points moved ---- */
-
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Lower median of the landmarks' scales in their own batches; -1 where no
- * landmark has one. */
-static bal_status own_scale(const run *r, double *out)
-{
-    const bal_layout *l = r->points->order->layout;
-    const bal_landmarks *k = &r->out->last;
-    float *own = NULL;
-    bal_size count = 0;
-    bal_status st = bal_alloc(&own, k->m, "the landmarks' scales");
-
-    if (bal_failed(st))
-        return st;
-    for (bal_size i = 0; i < k->m; i++) {
-        bal_size a = bal_layout_batch(l, k->position[i]);
-        float s2 = k->report.scale[i * l->batches + a];
-        if (s2 >= 0)
-            own[count++] = s2;
-    }
-    if (count > 0)
-        qsort(own, (size_t)count, sizeof *own, by_value);
-    *out = count > 0 ? sqrt((double)own[(count - 1) / 2]) : -1;
-    bal_free(&own);
-    return BAL_OK;
-}
-
-/* Lower median of the lengths of all points' moves. */
-static bal_verdict median_move(const run *r, const double *move2, double *out)
-{
-    const bal_layout *l = r->points->order->layout;
-    float *value = NULL, kth = 0;
-    const float *list;
-    int64_t *work = NULL;
-    bal_size count = l->m, k = (l->n - 1) / 2 + 1;
-    bal_status mine = bal_alloc(&value, l->m, "the points' moves");
-    bal_verdict st;
-
-    if (!bal_failed(mine))
-        mine = bal_alloc(&work, BAL_KRADIX_WORK, "the points' moves");
-    BAL_TRY(bal_agree(r->c, mine));
-    for (bal_lidx j = 0; j < l->m; j++)
-        value[j] = (float)move2[j];
-    list = value;
-    bal_kradix(r->c, &list, &count, &k, 1, work, &kth);
-    *out = sqrt((double)kth);
-done:
-    bal_free(&value);
-    bal_free(&work);
     return st;
 }
 
@@ -427,8 +304,10 @@ static bal_verdict move_coordinates(run *r, int64_t pass, const form *f)
                         measured ? move2 : NULL));
     if (!measured)
         goto done;
-    BAL_TRY(median_move(r, move2, &told->move));
-    BAL_TRY(bal_agree(r->c, own_scale(r, &told->scale)));
+    BAL_TRY(
+        bal_moves_median(r->c, r->points->order->layout, move2, &told->move));
+    BAL_TRY(bal_agree(
+        r->c, bal_moves_scale(r->points->order->layout, k, &told->scale)));
     bal_debug("pass %lld: median move %.4g, scale %.4g", (long long)pass,
               told->move, told->scale);
 done:
@@ -444,8 +323,8 @@ static bal_verdict follow_nystrom(run *r, bal_nystrom *nystrom)
     const bal_landmarks *k = &r->out->last;
     bal_points *points = r->points;
     bal_blocks *z = NULL;
-    bal_status mine = bal_blocks_create(points->x->n, points->z->p,
-                                        r->c->rank, r->c->size, &z);
+    bal_status mine = bal_blocks_create(points->x->n, points->z->p, r->c->rank,
+                                        r->c->size, &z);
     bal_verdict st;
 
     if (!bal_failed(mine))
@@ -455,8 +334,7 @@ static bal_verdict follow_nystrom(run *r, bal_nystrom *nystrom)
     BAL_TRY(bal_nystrom_correct(r->c, nystrom, k->by_block, k->parts, NULL,
                                 NULL, r->memory, r->threads, points->most_z,
                                 z));
-    BAL_TRY(bal_route_to_tiles(r->c, points->order, 0, z->m, z->at,
-                               points->z));
+    BAL_TRY(bal_route_to_tiles(r->c, points->order, 0, z->m, z->at, points->z));
 done:
     bal_blocks_destroy(&z);
     return st;
@@ -517,8 +395,8 @@ static bal_verdict run_pass(run *r, int64_t pass, const form *f)
     const bal_landmarks *k = &r->out->last;
     bal_verdict st;
 
-    *told = (bal_pass_report){.column = r->points->column, .move = -1,
-                              .scale = -1, .unseen = -1};
+    *told = (bal_pass_report){
+        .column = r->points->column, .move = -1, .scale = -1, .unseen = -1};
     BAL_TRY(sample(r, pass));
     BAL_TRY(move(r, pass, f));
     told->landmarks = k->report.landmarks;
@@ -555,9 +433,9 @@ static void say_pass(const run *r, int64_t pass, int64_t passes)
     int64_t all = passes + r->points->columns - 1;
 
     if (r->points->columns > 1)
-        bal_info("pass %lld of %s%lld, on the batches of '%s'",
-                 (long long)pass, r->par->passes == 0 ? "at most " : "",
-                 (long long)all, r->column[r->points->column]);
+        bal_info("pass %lld of %s%lld, on the batches of '%s'", (long long)pass,
+                 r->par->passes == 0 ? "at most " : "", (long long)all,
+                 r->column[r->points->column]);
     else if (passes > 1)
         bal_info("pass %lld of %s%lld", (long long)pass,
                  r->par->passes == 0 ? "at most " : "", (long long)all);
@@ -603,18 +481,23 @@ bal_verdict bal_passes_run(bal_comm *c, const bal_params *par,
                            bal_points *points, bal_keeper *keeper,
                            bal_passed *out)
 {
-    run r = {.c = c, .par = par, .column = column, .space = space,
-             .points = points, .keeper = keeper, .out = out,
+    run r = {.c = c,
+             .par = par,
+             .column = column,
+             .space = space,
+             .points = points,
+             .keeper = keeper,
+             .out = out,
              .memory = bal_params_memory(par),
              .threads = bal_params_threads(par)};
-    const form blend = {.correction = BAL_SMOOTH, .last = true,
-                        .blend = par->blend};
+    const form blend = {
+        .correction = BAL_SMOOTH, .last = true, .blend = par->blend};
     int64_t passes = bal_run_passes(par), pass = 1;
     bal_verdict st;
 
     out->unseen = -1;
-    BAL_TRY(bal_agree(c, bal_alloc(&out->pass, passes + points->columns,
-                                   "the passes")));
+    BAL_TRY(bal_agree(
+        c, bal_alloc(&out->pass, passes + points->columns, "the passes")));
     BAL_TRY(bal_keeper_restore(keeper, points, &pass, &r.blending, out));
     if (!r.blending && points->column == 0)
         BAL_TRY(run_first(&r, &pass, passes));

@@ -31,13 +31,13 @@ typedef struct bal_points {
 /** The landmarks of a pass and what they hold. */
 typedef struct bal_landmarks {
     bal_size m;
-    bal_gidx *position;      ///< [m] in the batch order
-    int64_t *row;            ///< [m] in the input
-    int64_t *length;         ///< [m] entries of each row of A, over all ranks
-    bal_affinity *by_tile;   ///< A; NULL once the coordinates have moved
-    bal_affinity *by_block;  ///< A
+    bal_gidx *position;     ///< [m] in the batch order
+    int64_t *row;           ///< [m] in the input
+    int64_t *length;        ///< [m] entries of each row of A, over all ranks
+    bal_affinity *by_tile;  ///< A; NULL once the coordinates have moved
+    bal_affinity *by_block; ///< A
     bal_parts *parts;
-    bal_trust *trust;        ///< NULL where every part is believed
+    bal_trust *trust; ///< NULL where every part is believed
     bal_sample_report report;
 } bal_landmarks;
 
@@ -53,11 +53,11 @@ typedef struct bal_pass_report {
 
 /** What all passes leave. */
 typedef struct bal_passed {
-    bal_landmarks last;      ///< of the last pass
-    bal_pass_report *pass;   ///< [passes]
+    bal_landmarks last;    ///< of the last pass
+    bal_pass_report *pass; ///< [passes]
     int64_t passes;
-    double unseen;           ///< of pass 1; -1 without trust
-    double *between;         ///< [B, B] mean trust in the last pass that had it
+    double unseen;   ///< of pass 1; -1 without trust
+    double *between; ///< [B, B] mean trust in the last pass that had it
     bal_nystrom_report nystrom;
     bal_size affinity_bytes; ///< most bytes of A held at a time
 } bal_passed;

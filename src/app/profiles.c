@@ -97,8 +97,8 @@ static bal_status prepare(const bal_input *in, bool stream, const char *folder,
     const bal_comm *c = in->comm;
     bal_status st;
 
-    BAL_TRY(bal_blocks_create(in->info.n, in->info.d, c->rank, c->size,
-                              &out->x));
+    BAL_TRY(
+        bal_blocks_create(in->info.n, in->info.d, c->rank, c->size, &out->x));
     if (!stream) {
         BAL_TRY(bal_blocks_reside(out->x));
         goto done;
@@ -146,7 +146,8 @@ static bal_verdict read_all(const bal_input *in, bal_blocks *x)
         if (!bal_failed(mine) && count > 0)
             mine = bal_h5ad_read_rows(in->file, x->first + from, count,
                                       x->at + from * x->d);
-        bal_progress("read: %.0f %%",
+        bal_progress_share((double)(i + 1) / (double)pieces);
+        bal_progress("%.0f %% of the rows",
                      100.0 * (double)(i + 1) / (double)pieces);
     }
     st = bal_agree(in->comm, mine);
@@ -246,8 +247,8 @@ static bal_size slurm_limit(bal_size most)
 bal_size bal_memory_allowed(int ranks)
 {
     struct rlimit own;
-    bal_size host = (bal_size)sysconf(_SC_PHYS_PAGES) *
-                    (bal_size)sysconf(_SC_PAGESIZE);
+    bal_size host =
+        (bal_size)sysconf(_SC_PHYS_PAGES) * (bal_size)sysconf(_SC_PAGESIZE);
     bal_size most = slurm_limit(group_limit(host)) / ranks;
     const int kind[] = {RLIMIT_AS, RLIMIT_DATA};
 

@@ -240,8 +240,9 @@ static bal_verdict write_all(job *j)
         bal_size left = j->m - from;
         BAL_TRY(
             write_panel(j, j->first + from, left < j->panel ? left : j->panel));
-        bal_progress("write: %.0f %%",
-                     100.0 * (double)(p + 1) / (double)j->panels);
+        bal_progress_share((double)(p + 1) / (double)j->panels);
+        bal_progress("panel %lld of %lld", (long long)p + 1,
+                     (long long)j->panels);
     }
     bal_progress_end();
 done:

@@ -38,9 +38,8 @@ static json_t *input_of(const bal_outcome *r)
     return json_pack("{s:o, s:I, s:I, s:I, s:I, s:o}", "name",
                      bal_report_text(base_name(in->par->input)), "bytes",
                      (json_int_t)bal_h5ad_file_bytes(in->file), "profiles",
-                     (json_int_t)in->info.n, "features",
-                     (json_int_t)in->info.d, "batches",
-                     (json_int_t)in->labels[0]->count, "checksum",
+                     (json_int_t)in->info.n, "features", (json_int_t)in->info.d,
+                     "batches", (json_int_t)in->labels[0]->count, "checksum",
                      sum_of(r->checksum_in));
 }
 
@@ -76,14 +75,13 @@ static json_t *passes_of(const bal_passed *p)
     for (int64_t i = 0; list != NULL && i < p->passes; i++) {
         const bal_pass_report *t = &p->pass[i];
         if (json_array_append_new(
-                list, json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
-                                "column", (json_int_t)t->column, "landmarks",
+                list, json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "column",
+                                (json_int_t)t->column, "landmarks",
                                 (json_int_t)t->landmarks, "affinities",
                                 (json_int_t)t->entries, "uncovered",
                                 (json_int_t)t->uncovered, "median_move",
-                                measured(t->move), "scale",
-                                measured(t->scale), "unseen",
-                                measured(t->unseen))) != 0) {
+                                measured(t->move), "scale", measured(t->scale),
+                                "unseen", measured(t->unseen))) != 0) {
             json_decref(list);
             return NULL;
         }
@@ -104,13 +102,14 @@ static json_t *pass_columns_of(const bal_passed *p)
 
     for (size_t k = 0; all && k < sizeof key / sizeof *key; k++) {
         json_t *column = json_array();
-        json_array_foreach (list, i, row) {
+        json_array_foreach(list, i, row)
+        {
             json_t *v = json_object_get(row, key[k]);
-            all = all && json_array_append_new(
-                             column, json_is_null(v)
-                                         ? json_real(-1)
-                                         : json_real(json_number_value(v))) ==
-                             0;
+            all =
+                all && json_array_append_new(
+                           column, json_is_null(v)
+                                       ? json_real(-1)
+                                       : json_real(json_number_value(v))) == 0;
         }
         all = all && bal_report_add(r, key[k], column);
     }
@@ -151,17 +150,17 @@ json_t *bal_run_provenance(const bal_outcome *r)
         bal_options_report(BAL_FOR_CORRECT, r->in->par), "input", input_of(r),
         "n_landmarks", (json_int_t)s->landmarks, "n_extended",
         (json_int_t)s->extended, "n_filled", (json_int_t)s->filled,
-        "n_uncovered", (json_int_t)s->uncovered,
-        "n_affinities", (json_int_t)s->entries, "checksum",
-        sum_of(r->checksum_out), "scaling", scaling_of(r->space), "passes",
-        pass_columns_of(r->passed), "unseen", r->passed->unseen);
+        "n_uncovered", (json_int_t)s->uncovered, "n_affinities",
+        (json_int_t)s->entries, "checksum", sum_of(r->checksum_out), "scaling",
+        scaling_of(r->space), "passes", pass_columns_of(r->passed), "unseen",
+        r->passed->unseen);
 
     v = bal_report_whole(
         v, !r->space->pca || bal_report_add(v, "pca", components_of(r->space)));
-    return bal_report_whole(
-        v, r->passed->between == NULL ||
-               r->points->order->labels->count > BETWEEN_MOST ||
-               bal_report_add(v, "trust", trust_of(r)));
+    return bal_report_whole(v, r->passed->between == NULL ||
+                                   r->points->order->labels->count >
+                                       BETWEEN_MOST ||
+                                   bal_report_add(v, "trust", trust_of(r)));
 }
 
 /* Figures of one rank, gathered on all. */
@@ -179,6 +178,9 @@ enum {
 static void own_figures(const bal_outcome *r, int64_t *f)
 {
     const bal_comm *c = r->in->comm;
+    bal_rank_part part =
+        bal_model_part(r->workload, r->points->order->layout);
+    bal_size phase[BAL_RUN_PHASES];
 
     for (int p = 0; p < BAL_PHASE_COUNT; p++) {
         f[F_SECONDS + p] = (int64_t)(c->tally[p].seconds * 1e9);
@@ -188,9 +190,9 @@ static void own_figures(const bal_outcome *r, int64_t *f)
     }
     f[F_RSS] = bal_mem_rss_peak();
     f[F_HELD] = bal_mem_peak();
-    f[F_FORMULA] = bal_run_memory(
-        r->in->par, r->points->order->layout, r->points->x->m, r->space->d,
-        r->space->p, r->streamed, r->passed->affinity_bytes);
+    f[F_FORMULA] =
+        bal_model_memory(r->workload, &part, (double)r->passed->last.m,
+                         r->passed->affinity_bytes, phase);
 }
 
 typedef struct spread {
@@ -371,7 +373,7 @@ static json_t *report_of(const bal_outcome *r, const gathered *g)
         hosts_of(g->host, ranks), "row_lengths",
         lengths_of(g->length, r->passed->last.m), "ranks", (json_int_t)ranks,
         "threads", (json_int_t)bal_params_threads(par), "memory_per_rank",
-        (json_int_t)bal_params_memory(par), "streamed", r->streamed,
+        (json_int_t)bal_params_memory(par), "streamed", r->workload->streamed,
         "libraries", libraries_of(), "phases", phases_of(g->figure, ranks),
         "memory", memory_of(g->figure, ranks), "sampling",
         sampling_of(&r->passed->last.report));
@@ -425,18 +427,4 @@ void bal_run_print_phases(const json_t *run)
     bal_info("peak memory of a rank: %s; at most %s by the formula",
              bal_bytes(peak, sizeof peak, int_of(memory, "rss_peak_max")),
              bal_bytes(most, sizeof most, int_of(memory, "formula_max")));
-}
-
-bal_size bal_run_memory(const bal_params *par, const bal_layout *l,
-                        bal_size rows, bal_size d, bal_size p, bool streamed,
-                        bal_size affinities)
-{
-    enum { PROGRAM = 56 << 20 }; /* as measured, with MPI, HDF5 and BLAS */
-    bal_size m = l->m, memory = bal_params_memory(par);
-    bal_size x = 4 * rows * d;
-
-    if (streamed && x > memory / 4)
-        x = memory / 4;
-    return PROGRAM + x + 4 * l->lanes * p + 20 * m + 12 * rows + affinities +
-           memory;
 }

@@ -4,16 +4,17 @@
 
 #include <jansson.h>
 
+#include "balans/forecast/model.h"
 #include "passes.h"
 
 /** What there is to say something about. */
 typedef struct bal_outcome {
     const bal_input *in;
+    const bal_workload *workload;
     const bal_space *space;
     const bal_points *points;
     const bal_passed *passed;
     uint64_t checksum_in, checksum_out; ///< of the profiles
-    bool streamed;
 } bal_outcome;
 
 /** What determines the result and what came out: parameters, version, input,
@@ -26,15 +27,5 @@ bal_verdict bal_run_report(const bal_outcome *r, json_t **out);
 
 /** The table of phases, at level info.  Local. */
 void bal_run_print_phases(const json_t *report);
-
-/** The memory formula of one rank, in bytes: the program with its libraries,
- *  its blocks of X or the buffer for them, Z in tiles, the two orders of
- *  points, `affinities` bytes of A in both orders, and the work space.  Local.
- *  @param[in] l     its layout
- *  @param[in] rows  rows of X on it
- *  @param[in] p     dimensions of Z */
-bal_size bal_run_memory(const bal_params *par, const bal_layout *l,
-                        bal_size rows, bal_size d, bal_size p, bool streamed,
-                        bal_size affinities);
 
 #endif

@@ -138,5 +138,6 @@ void bal_signals_end(int code)
 {
     last_code = code;
     set(SIGTERM, leave);
+    set(SIGINT, leave);
     set(SIGUSR1, leave);
 }

@@ -15,21 +15,52 @@
 #include "balans/cli/command.h"
 #include "balans/cli/help.h"
 #include "balans/cli/machine.h"
+#include "balans/cli/manual.h"
+#include "balans/io/aside.h"
 #include "balans/kernel/blas.h"
 #include "balans/par/agree.h"
+
+/* `balans help` and what follows it.  @return whether there was an answer */
+static bool answer_help(int argc, char *const *argv)
+{
+    const char *topic = argc > 2 ? argv[2] : NULL;
+    const bal_command *command =
+        bal_command_find(argc > 2 ? argv[argc - 1] : "");
+
+    if (topic == NULL)
+        bal_help_program(stdout);
+    else if (strcmp(topic, "--man") == 0)
+        bal_manual_page(command, stdout);
+    else if (strcmp(topic, "--completion") == 0)
+        bal_manual_completion(stdout);
+    else if (command != NULL)
+        bal_help_command(command, stdout);
+    else
+        return false;
+    return true;
+}
+
+static bool is_one_of(const char *given, const char *a, const char *b)
+{
+    return strcmp(given, a) == 0 || strcmp(given, b) == 0;
+}
 
 /* @return whether help or the version was asked for, and printed */
 static bool answer_without_mpi(int argc, char *const *argv)
 {
     const bal_command *command = bal_command_find(argv[1]);
-    bool help = bal_args_ask_help(command != NULL ? argc - 2 : 1,
-                                  command != NULL ? argv + 2 : argv + 1);
-    bool version = strcmp(argv[1], "--version") == 0;
+    bool version = is_one_of(argv[1], "--version", "-V");
+    bool help = is_one_of(argv[1], "--help", "-h") ||
+                (command != NULL && bal_args_ask_help(argc - 2, argv + 2));
+    bool topic = strcmp(argv[1], "help") == 0;
 
-    if (!help && !version)
+    if (!help && !version && !topic)
         return false;
     if (!bal_help_is_first())
-        return true;
+        return !topic || argc < 3 || argv[2][0] == '-' ||
+               bal_command_find(argv[2]) != NULL;
+    if (topic)
+        return answer_help(argc, argv);
     if (version)
         bal_help_version(stdout);
     else if (command != NULL)
@@ -96,13 +127,22 @@ static bal_status check_launch(const bal_comm *c, const launch *l)
 
 static bal_status fail_command(int argc, char *const *argv)
 {
-    if (argc < 2)
+    bool topic = argc > 2 && strcmp(argv[1], "help") == 0;
+    const char *given = argc < 2 ? NULL : argv[topic ? 2 : 1];
+    const char *near = given != NULL ? bal_command_nearest(given) : NULL;
+
+    if (given == NULL)
         return BAL_FAIL(BAL_EUSAGE, "cannot start without a command; 'balans "
                                     "--help' lists them");
+    if (near != NULL)
+        return BAL_FAIL(BAL_EUSAGE,
+                        "cannot %s '%s': there is no such command; is '%s' "
+                        "meant",
+                        topic ? "explain" : "run", given, near);
     return BAL_FAIL(BAL_EUSAGE,
-                    "cannot run '%s': there is no such command; 'balans "
+                    "cannot %s '%s': there is no such command; 'balans "
                     "--help' lists those there are",
-                    argv[1]);
+                    topic ? "explain" : "run", given);
 }
 
 static bal_log_level level_of(const bal_params *p)
@@ -129,6 +169,8 @@ static bal_verdict run(bal_comm *c, const launch *l, int argc,
     bal_machine_say(c);
     BAL_TRY(bal_agree(c, bal_watch_start((double)p.stall_timeout, c->rank)));
     BAL_TRY(command->run(c, &p));
+    if (p.output != NULL && !p.dry_run)
+        bal_info("wrote '%s' in %.1f s", p.output, bal_now() - bal_started());
 done:
     bal_params_destroy(&p);
     return st;
@@ -166,6 +208,7 @@ int main(int argc, char **argv)
     int granted;
     bal_comm c;
 
+    bal_aside_serve(argc, argv);
     (void)bal_started();
     bal_machine_repair(argv);
     if (argc > 1 && answer_without_mpi(argc, argv))

@@ -12,8 +12,9 @@
 
 static const char what[] = "the affinities by blocks";
 
-bal_status bal_affinity_create(bal_size m, bal_size count, const bal_size *start,
-                         const int32_t *batch, bal_affinity **out)
+bal_status bal_affinity_create(bal_size m, bal_size count,
+                               const bal_size *start, const int32_t *batch,
+                               bal_affinity **out)
 {
     bal_status st;
 
@@ -124,7 +125,8 @@ bal_status bal_affinity_by_tile(const bal_csr *rows, const bal_order *order,
     bal_status st;
 
     *out = NULL;
-    BAL_TRY(bal_affinity_create(rows->m, l->tiles, order->tile_start, order->batch, &a));
+    BAL_TRY(bal_affinity_create(rows->m, l->tiles, order->tile_start,
+                                order->batch, &a));
     count_pieces(rows, a);
     bal_affinity_cumulate(a->run_first, l->tiles);
     bal_affinity_cumulate(a->entry_first, l->tiles);

@@ -277,7 +277,7 @@ bal_verdict bal_affinity_by_block(bal_comm *c, const bal_csr *rows,
     *out = NULL;
     t.block_rows = bal_rows_of_block(x->n);
     BAL_TRY(bal_agree(c, bal_affinity_create(rows->m, x->count, x->start,
-                                order->labels->code, &t.a)));
+                                             order->labels->code, &t.a)));
     BAL_TRY(prepare(&t));
     for (int64_t first = 0, end; first < rows->m; first = end) {
         end = round_end(&t, first, most);
@@ -292,4 +292,3 @@ done:
     bal_affinity_destroy(&t.a);
     return st;
 }
-

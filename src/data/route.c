@@ -216,8 +216,8 @@ bal_verdict bal_route_to_tiles(bal_comm *c, const bal_order *o, bal_size first,
             memcpy((float *)value.send + index.at[owner]++ * z->p,
                    rows + i * z->p, bytes);
     }
-    BAL_TRY(bal_exchange(c, value.send, index.to, bytes, &value.recv,
-                         value.from));
+    BAL_TRY(
+        bal_exchange(c, value.send, index.to, bytes, &value.recv, value.from));
     const bal_lidx *j = index.recv;
     bal_size many = received(c->size, &index);
     for (bal_size i = 0; i < many; i++)

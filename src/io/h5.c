@@ -2,6 +2,7 @@
 #include "balans/io/h5.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,6 +12,8 @@
 
 void bal_h5_init(void)
 {
+    /* Raw values beside a file are found from wherever the program runs. */
+    (void)setenv("HDF5_EXTFILE_PREFIX", "${ORIGIN}", 0);
     H5open();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     bal_lzf_register();

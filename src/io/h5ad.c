@@ -11,6 +11,7 @@
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
 #include "balans/par/agree.h"
+#include "h5ad_ask.h"
 #include "h5ad_internal.h"
 
 bal_status bal_h5ad_index(hid_t frame, char *path, size_t size)
@@ -112,25 +113,41 @@ typedef struct head {
     bal_file_mark mark;
 } head;
 
-/* Rank 0 looks first, alone, so that most trouble is known before anybody takes
- * part in anything. */
-static bal_status look(const char *path, head *h)
+bal_status bal_work_look(bal_pack *in, bal_pack *out)
 {
-    hid_t file;
-    bal_status st = check_access(path);
+    const char *path = bal_unpack_text(in);
+    hid_t file = H5I_INVALID_HID;
+    bal_size n = 0;
+    bal_status st;
 
-    if (bal_failed(st))
-        return st;
-    h->mark = bal_file_look(path);
+    bal_aside_at("obs");
     bal_h5_init();
     if (H5Fis_hdf5(path) <= 0)
         return BAL_FAIL(BAL_EINPUT, "cannot open '%s': it is not an HDF5 file",
                         path);
-    st = bal_h5_open(path, BAL_H5_READ, NULL, &file);
-    if (bal_failed(st))
-        return st;
-    st = measure(file, path, &h->n);
+    BAL_TRY(bal_h5_open(path, BAL_H5_READ, NULL, &file));
+    BAL_TRY(measure(file, path, &n));
+    bal_pack_int(out, n);
+done:
     bal_h5_close(&file);
+    return st;
+}
+
+/* Rank 0's helper looks first, so that most trouble is known before anybody
+ * takes part in anything. */
+static bal_status look(const char *path, head *h)
+{
+    bal_pack in = {0}, out = {0};
+    bal_status st;
+
+    BAL_TRY(check_access(path));
+    h->mark = bal_file_look(path);
+    bal_pack_text(&in, path);
+    BAL_TRY(bal_aside(BAL_ASIDE_LOOK, path, h->mark.bytes, &in, &out));
+    h->n = bal_unpack_int(&out);
+done:
+    bal_pack_finish(&in);
+    bal_pack_finish(&out);
     return st;
 }
 

@@ -9,6 +9,7 @@
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
 #include "balans/base/watch.h"
+#include "balans/io/aside.h"
 #include "balans/io/publish.h"
 #include "balans/io/reserve.h"
 #include "balans/par/agree.h"
@@ -97,24 +98,41 @@ done:
     return st;
 }
 
-/* By rank 0.  Space is reserved first, as HDF5 1.10 crashes when a disk is full
- * while it copies or closes. */
-static bal_status copy_alone(const bal_h5ad_out *o,
-                             const bal_out_source *source)
+static void pack_source(const bal_h5ad_out *o, const bal_out_source *source,
+                        bal_pack *in)
 {
-    hid_t file = H5I_INVALID_HID;
-    bal_status st, closed;
+    bal_pack_text(in, bal_h5ad_path(source->input));
+    bal_pack_text(in, o->partial);
+    bal_pack_int(in, o->copied);
+    bal_pack_text(in, source->replace);
+    bal_pack_text(in, source->keep_as);
+    bal_pack_int(in, source->drops);
+    for (bal_size i = 0; i < source->drops; i++)
+        bal_pack_text(in, source->drop[i]);
+    bal_pack_int(in, source->columns);
+    for (bal_size i = 0; i < source->columns; i++)
+        bal_pack_text(in, source->column[i]);
+}
 
-    BAL_TRY(bal_h5_open(o->partial, BAL_H5_CREATE, NULL, &file));
-    BAL_TRY(bal_reserve(o->partial, o->copied));
-    if (source != NULL)
-        BAL_TRY(bal_out_copy(source, file));
-done:
-    if (file >= 0) {
-        closed = bal_h5_finish(&file, o->partial);
-        if (!bal_failed(st))
-            st = closed;
+/* By rank 0; a copy by its helper. */
+static bal_status make_file(const bal_h5ad_out *o, const bal_out_source *source)
+{
+    bal_pack in = {0}, out = {0};
+    hid_t file = H5I_INVALID_HID;
+    bal_status st;
+
+    if (source == NULL) {
+        BAL_TRY(bal_h5_open(o->partial, BAL_H5_CREATE, NULL, &file));
+        BAL_TRY(bal_h5_finish(&file, o->partial));
+        goto done;
     }
+    pack_source(o, source, &in);
+    BAL_TRY(bal_aside(BAL_ASIDE_COPY, bal_h5ad_path(source->input), o->copied,
+                      &in, &out));
+    BAL_TRY(bal_h5ad_unchanged(source->input));
+done:
+    bal_pack_finish(&in);
+    bal_pack_finish(&out);
     return st;
 }
 
@@ -131,7 +149,7 @@ bal_verdict bal_h5ad_out_begin(bal_comm *c, const char *path,
     BAL_TRY(bal_publish_tell(c, o->file_name, &o->partial));
     /* The other ranks wait while rank 0 copies, at 10 MB/s or more. */
     bal_watch_grant(100 * (double)o->copied);
-    BAL_TRY(bal_agree(c, c->rank == 0 ? copy_alone(o, source) : BAL_OK));
+    BAL_TRY(bal_agree(c, c->rank == 0 ? make_file(o, source) : BAL_OK));
     *out = o;
     o = NULL;
 done:

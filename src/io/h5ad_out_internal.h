@@ -5,17 +5,8 @@
 #include "balans/io/h5.h"
 #include "balans/io/h5ad_out.h"
 
-/* Whether `path` is `inner` or one of the groups on the way to it. */
-bool bal_path_is_in(const char *inner, const char *path);
-
-/* Whether an element of the input is not to be copied. */
-bool bal_out_skips(const bal_out_source *source, const char *path);
-
 /* Name of the column of obs that an array is, or NULL. */
 const char *bal_out_column(const bal_array *a);
-
-/* Copies the input into the new file, but for what is not to be copied. */
-bal_status bal_out_copy(const bal_out_source *source, hid_t to);
 
 /* Makes what the plan adds: groups, empty arrays, values; the frames of a new
  * file. */

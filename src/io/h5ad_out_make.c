@@ -164,6 +164,12 @@ bal_status bal_out_write_object(hid_t to, const char *path, json_t *object)
 
 /* ---- Arrays ---- */
 
+const char *bal_out_column(const bal_array *a)
+{
+    return strncmp(a->path, "obs/", 4) == 0 && !a->is_member ? a->path + 4
+                                                             : NULL;
+}
+
 static hid_t file_type(bal_element element)
 {
     switch (element) {

@@ -25,10 +25,10 @@
 static const char suffix[] = ".partial";
 
 enum {
-    HOST = 33,     /* characters of a host's name, with the end */
-    TAIL = 96,     /* longest ".HOST-PROCESS-N.partial", with the end */
-    NAME = 255,    /* longest name of a file, usually */
-    AT_ONCE = 16,  /* files in the making */
+    HOST = 33,    /* characters of a host's name, with the end */
+    TAIL = 96,    /* longest ".HOST-PROCESS-N.partial", with the end */
+    NAME = 255,   /* longest name of a file, usually */
+    AT_ONCE = 16, /* files in the making */
 };
 
 struct bal_publish {
@@ -326,8 +326,7 @@ static bal_status make_file(bal_publish *p)
     char host[HOST], tail[TAIL];
     size_t head = strlen(p->path), name = strlen(name_of(p->path));
     int fd = -1;
-    bal_status st =
-        bal_alloc(&p->temporary, (bal_size)(head + TAIL), "a path");
+    bal_status st = bal_alloc(&p->temporary, (bal_size)(head + TAIL), "a path");
 
     if (bal_failed(st))
         return st;

@@ -70,7 +70,8 @@ static bal_status cut(bal_layout *l, const bal_size *batch_size)
     }
     l->n = l->batch_first[l->batches];
     for (int r = 0; r <= l->size; r++)
-        l->rank_first[r] = next_tile_start(l, bal_share_first(l->n, r, l->size));
+        l->rank_first[r] =
+            next_tile_start(l, bal_share_first(l->n, r, l->size));
 
     bal_gidx m = l->rank_first[l->rank + 1] - l->rank_first[l->rank];
     if (m > INT32_MAX)

@@ -101,9 +101,10 @@ def failing_inputs(folder, good):
 def check_inputs(folder, good):
     output = folder / "out.h5ad"
     for path, options, words in failing_inputs(folder, good):
+        if "--batch" not in options:
+            options = ["--batch", "batch", *options]
         for ranks in (1, 3):
-            t.fails(1, words, "correct", path, output, "--batch", "batch",
-                    *options, ranks=ranks)
+            t.fails(1, words, "correct", path, output, *options, ranks=ranks)
             left = [p.name for p in folder.glob("out.h5ad*")]
             t.check(not left, f"{path}: {left} left behind")
 

@@ -55,7 +55,7 @@ SelectTypeParameters=CR_Core
 SchedulerType=sched/builtin
 SchedulerParameters=sched_interval=1,batch_sched_delay=0
 SwitchType=switch/none
-MpiDefault=none
+MpiDefault=pmix
 ReturnToService=2
 KillWait=2
 MinJobAge=600

@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
 # jobs/jump.sbatch on a small parquet file, without Slurm and without network.
 # usage: test_jump.sh BALANS SOURCE_ROOT
-# BALANS_JUMP_PYTHON names a Python that has pyarrow, pandas, anndata and h5py.
 set -euo pipefail
 balans=$(realpath "$1")
 root=$(realpath "$2")
-python=
-for python in "${BALANS_JUMP_PYTHON:-python3}" /usr/bin/python3 none; do
-    "$python" -c 'import pyarrow, pandas, anndata, h5py' 2>/dev/null && break
+for python in "${balans%/*/*}/python/bin/python3" python3 /usr/bin/python3 none
+do
+    "$python" -c 'import pyarrow, anndata, h5py' 2>/dev/null && break
 done
 if [ "$python" = none ]; then
-    echo "skipped: no Python with pyarrow, pandas, anndata and h5py"
+    echo "skipped: no Python with pyarrow, anndata and h5py"
     exit 77
 fi
 folder=$(mktemp -d)
@@ -35,6 +34,7 @@ frame.loc[5, "Cells_3"] = np.nan
 frame.insert(0, "Metadata_Source", [f"source_{s}" for s in source])
 frame.insert(1, "Metadata_Plate", [str(p) for p in plate])
 frame.insert(2, "Metadata_JCP2022", [f"JCP2022_{k:06}" for k in label])
+frame["Text"] = "left out"
 frame.to_parquet(sys.argv[1] + "/profiles.parquet", row_group_size=250)
 plates = pd.DataFrame([(f"source_{s}", f"b{s}", str(p), "COMPOUND")
                        for s in range(2) for p in range(4)],
@@ -43,9 +43,23 @@ plates = pd.DataFrame([(f"source_{s}", f"b{s}", str(p), "COMPOUND")
 plates.to_csv(sys.argv[1] + "/plate.csv.gz", index=False)
 PYTHON
 
-export FOLDER=$folder BALANS=$balans PYTHON=$python LAUNCHER=mpirun
+cat >"$folder/convert" <<SHELL
+#!/bin/sh
+PYTHONPATH='$root/src/python' exec '$python' -m balans.convert "\$@"
+SHELL
+chmod +x "$folder/convert"
+export FOLDER=$folder BALANS=$balans CONVERT=$folder/convert LAUNCHER=mpirun
 export CONTROL=JCP2022_000000
-bash jobs/jump.sbatch >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
+if bash jobs/jump.sbatch >"$folder/log" 2>&1; then
+    echo "wrong: a job without converted profiles passed"
+    exit 1
+fi
+grep -q 'fetch convert' "$folder/log"
+for steps in "fetch convert" "correct evaluate"; do
+    # shellcheck disable=SC2086
+    bash jobs/jump.sbatch $steps >>"$folder/log" 2>&1 ||
+        { cat "$folder/log"; exit 1; }
+done
 "$python" - "$folder" <<'PYTHON'
 import sys
 import anndata
@@ -71,9 +85,10 @@ test -s "$folder/scores.json"
 
 # A plate that the table does not know is an error that names it.
 zcat "$folder/plate.csv.gz" | grep -v 'source_1,b1,2' >"$folder/less.csv"
-if "$python" jobs/parquet_to_h5ad.py "$folder/profiles.parquet" \
-        "$folder/no.h5ad" --join "$folder/less.csv" \
-        --on Metadata_Source,Metadata_Plate 2>"$folder/error"; then
+if "$folder/convert" "$folder/profiles.parquet" "$folder/no.h5ad" \
+        --join "$folder/less.csv" \
+        --nonfinite drop-features --on Metadata_Source,Metadata_Plate \
+        2>"$folder/error"; then
     echo "wrong: a missing plate passed"
     exit 1
 fi

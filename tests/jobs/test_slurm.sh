@@ -46,7 +46,8 @@ done
 # submit SCRIPT VARIABLES [OPTION]...: sets 'job'; the output is in out-JOB.
 submit() {
     job=$(sbatch --parsable --output=out-%j --nodes=2 --ntasks-per-node=1 \
-              --cpus-per-task=1 --export="$common,$2" "${@:3}" "$root/jobs/$1")
+              --cpus-per-task=1 --mem=400 --export="$common,$2" "${@:3}" \
+              "$root/jobs/$1")
 }
 
 state() {
@@ -93,6 +94,26 @@ for launcher in srun mpirun; do
     check "the log names job, ranks and version" \
         grep -q "^job $job: 2 ranks x 2 threads" "out-$job"
 done
+
+# Module functions of many sites read variables that are not set.
+cat >modules.sh <<'MODULES'
+module() { echo "module $*${NOT_SET_ANYWHERE}"; }
+MODULES
+for script in one-node.sbatch correct.sbatch; do
+    submit "$script" "INPUT=in.h5ad,OUTPUT=modules.h5ad,LABEL=label,\
+MODULES=gcc,BASH_ENV=$PWD/modules.sh" --nodes=1
+    wanted=COMPLETED
+    [ "$script" = one-node.sbatch ] || wanted=FAILED
+    check "$script with modules" ends "$wanted" 60
+    check "loads them" grep -q "^module load gcc" "out-$job"
+    if [ "$wanted" = FAILED ]; then
+        check "$script leaves a good result alone" \
+            grep -q "^balans: .*modules.h5ad.*--force" "out-$job"
+    fi
+done
+check "one-node.sbatch measures" grep -q "LISI batch" out-*
+submit correct.sbatch "INPUT=in.h5ad,OUTPUT=no.h5ad,SRUN_MPI=no-such"
+check "a PMI that is not there, named by SRUN_MPI, fails" ends FAILED 30
 
 submit correct.sbatch "INPUT=missing.h5ad,OUTPUT=no.h5ad"
 check "an input that is not there fails the job" ends FAILED 30

@@ -11,7 +11,7 @@ import re
 import sys
 
 LAYERS = ["base", "kernel", "par", "data", "linalg", "algo", "metric", "io",
-          "app", "cli"]
+          "forecast", "app", "cli"]
 DOORS = {
     "mpi.h": set(LAYERS) - {"base", "kernel"},
     "omp.h": {"kernel", "algo", "metric"},

@@ -90,12 +90,12 @@ void ref_smooth(const ref_sample *s, const double *value, int64_t d,
 void ref_residual(const ref_sample *s, const int *batch, int64_t batches,
                   const double *value, int64_t d, double *out);
 
-/** One pass of blending; points that no landmark covers stay, up to rounding. */
+/** One pass of blending; points that no landmark covers stay. */
 void ref_blend(const ref_sample *s, double share, const double *value,
                int64_t d, double *out);
 
-/** The landmarks' scales in float32, [m, batches], -1 where there is none; to be
- *  freed with free(). */
+/** The landmarks' scales in float32, [m, batches], -1 where there is none; to
+ *  be freed with free(). */
 double *ref_scales(const ref_data *x, const ref_params *par,
                    const ref_sample *s);
 

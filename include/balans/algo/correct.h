@@ -35,8 +35,8 @@ typedef struct bal_correct_params {
     bal_correction form;
     const bal_parts *parts; ///< by batch for residual
     const bal_trust *trust; ///< residual only; NULL = every part is believed
-    bool keep_uncovered;    ///< leave points that no landmark covers alone; with
-                            ///< trust they move by their batch's shift else
+    bool keep_uncovered;    ///< leave points that no landmark covers alone;
+                            ///< with trust their batch's shift moves them else
     double blend;           ///< smooth only: the share of the smoothed profile
     bal_size memory;        ///< bytes of work space of this rank
     int threads;
@@ -51,7 +51,7 @@ typedef struct bal_correct_params {
  * @param[in,out] most   [d] the largest |x| of each feature, before and after
  * @param[out]    move2  [rows of this rank] squared length of each row's move;
  *                       NULL if not wanted
- * Fails with BAL_ENOMEM; with BAL_EUSAGE where `memory` does not hold one panel;
+ * Fails with BAL_ENOMEM; with BAL_EUSAGE where `memory` does not hold a panel;
  * with BAL_ENUMERIC where a result does not fit float32, naming the feature; as
  * the source of x does; at bal_pause().  The values are then unspecified.
  * Cost: 4 flops an entry and feature, two sweeps over x for each panel of

@@ -2,11 +2,11 @@
  * @file
  * What becomes of SIGTERM, SIGINT, SIGHUP and SIGUSR1.
  *
- * A process dies of both, as launchers and Slurm expect it to, also while it
+ * A process dies of each, as launchers and Slurm expect it to, also while it
  * waits inside MPI for others that will never come.  Rank 0 says that it was
- * SIGTERM as soon as it is known which it is: where a host is lost, this is the
- * only word.  Only a run that keeps checkpoints notes them instead, while it
- * works, and looks now and then whether it is told to stop.
+ * SIGTERM or SIGINT as soon as it is known which it is: where a host is lost,
+ * this is the only word.  Only a run that keeps checkpoints notes them instead,
+ * while it works, and looks now and then whether it is told to stop.
  */
 #ifndef BAL_BASE_SIGNALS_H
 #define BAL_BASE_SIGNALS_H
@@ -33,7 +33,7 @@ void bal_signals_at_end(void (*work)(void));
 void bal_signals_clean(void);
 
 /** The work is over, and all that is left is to take leave of the other ranks:
- *  SIGTERM and SIGUSR1 end the process with the code that it was to end with.
+ *  any of them ends the process with the code that it was to end with.
  *  Local. */
 void bal_signals_end(int code);
 

@@ -9,9 +9,11 @@
 
 /**
  * Starts the program anew, once, where OpenBLAS has chosen kernels for a lesser
- * processor than this one (balans/kernel/blas.h); returns where nothing is to
- * be done, or nothing can be.  What the user set in the environment stays.
- * Local; before MPI is initialised and before any thread starts.
+ * processor than this one (balans/kernel/blas.h), or where this host has more
+ * threads than cores, which would keep the cores busy while they wait (the
+ * library of threads reads its policy when it is loaded); returns where nothing
+ * is to be done, or nothing can be.  What the user set in the environment
+ * stays.  Local; before MPI is initialised and before any thread starts.
  */
 void bal_machine_repair(char **argv);
 

@@ -99,7 +99,7 @@ bool bal_h5_get_text(hid_t object, const char *name, char *buf, size_t size);
  *  absent attribute give an empty list. */
 bal_status bal_h5_get_list(hid_t object, const char *name, bal_h5_list *list);
 
-/** An attribute of exactly `count` integers; false if there is none. */
+/** An attribute of exactly `count` whole numbers; false if there is none. */
 bool bal_h5_get_ints(hid_t object, const char *name, int64_t *value,
                      bal_size count);
 
@@ -113,10 +113,6 @@ bal_status bal_h5_set_ints(hid_t object, const char *name, const int64_t *value,
 /** Sets encoding-type and encoding-version. */
 bal_status bal_h5_set_encoding(hid_t object, const char *type,
                                const char *version);
-
-/** Copies all attributes but object references and the one named `but` (NULL
- *  for none). */
-bal_status bal_h5_copy_attributes(hid_t from, hid_t to, const char *but);
 
 /** A group, or a dataset, without times, in parents that exist. */
 bal_status bal_h5_make_group(hid_t loc, const char *path, hid_t *out);
@@ -134,12 +130,17 @@ hid_t bal_h5_bool_type(void);
 bal_status bal_h5_read(hid_t dataset, hid_t type, bal_gidx first,
                        bal_size count, void *out);
 
+/** Whether the values of a dataset lie in other files (virtual, external); and
+ *  fails with BAL_EINPUT, naming it, if one of those is not there. */
+bool bal_h5_is_elsewhere(hid_t dataset);
+bal_status bal_h5_check_sources(hid_t dataset);
+
 /** One element of a matrix as double. */
 bal_status bal_h5_read_one(hid_t dataset, bal_gidx row, bal_size col,
                            double *out);
 
 /** Hands the strings first .. first + count - 1 of a vector to `take`, in
- *  order, until it fails.  BAL_EINPUT. */
+ *  order, until it fails; NULL where the file has none.  BAL_EINPUT. */
 typedef bal_status (*bal_h5_taker)(void *arg, bal_gidx i, const char *s);
 bal_status bal_h5_read_texts(hid_t dataset, bal_gidx first, bal_size count,
                              bal_h5_taker take, void *arg);

@@ -54,10 +54,12 @@ def _column(adata: anndata.AnnData, name: str) -> Any:
         raise Error(f"cannot find column '{name}'; obs has: "
                     f"{some(list(map(str, adata.obs)), 20)}", 2)
     column = adata.obs[name]
-    plain = (isinstance(column.dtype, pd.CategoricalDtype)
-             or (isinstance(column.dtype, np.dtype)
-                 and column.dtype.kind in "iufb"))
-    if plain:
+    kept = column.dtype
+    if isinstance(kept, pd.CategoricalDtype):
+        kept = kept.categories.dtype
+        if kept == object:
+            return column
+    if isinstance(kept, np.dtype) and kept.kind in "iufb":
         return column
     # Of text and of pandas' own kinds of numbers: labels, missing ones missing.
     return pd.Categorical([None if pd.isna(v) else str(v)

@@ -75,7 +75,7 @@ def correct(adata: anndata.AnnData, batch: str | Sequence[str], *,
         once as it is; default: that of Python's tempfile (TMPDIR).
     **options
         Options of ``balans correct``, with underscores: ``neighbors="1%"``,
-        ``keep_original=True``, ``config="profiles"``, ``seed=1``.
+        ``keep_original=True``, ``config="single-cell"``, ``seed=1``.
 
     Returns
     -------
@@ -106,8 +106,9 @@ def correct(adata: anndata.AnnData, batch: str | Sequence[str], *,
     with tempfile.TemporaryDirectory(prefix="balans-", dir=scratch) as folder:
         source, result = Path(folder) / "in.h5ad", Path(folder) / "out.h5ad"
         _adata.write(given, source)
-        run(["correct", str(source), str(result), f"--batch={','.join(columns)}",
-             f"--matrix={matrix}", *arguments(options)],
+        run(["correct", str(source), str(result),
+             f"--batch={','.join(columns)}", f"--matrix={matrix}",
+             *arguments(options)],
             ranks=ranks, threads=threads, progress=progress, program=program,
             launcher=launcher,
             names={str(source): "the object", str(result): "the result"})

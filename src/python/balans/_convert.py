@@ -98,8 +98,9 @@ def _columns_of(sources: list[_sources.Source], plan: Plan) -> _Columns:
             neither.append(name)
     _say_dropped(sources, shared, neither, plan)
     if not columns.features:
+        scope = " in all files" if len(sources) > 1 else ""
         raise Error(f"cannot find a feature in '{first.path}': no column but "
-                    f"metadata is numeric{' in all files' * (len(sources) > 1)}")
+                    f"metadata is numeric{scope}")
     return columns
 
 
@@ -244,8 +245,8 @@ def _write(path: Path, obs: pd.DataFrame, values: Values, plan: Plan
     obs.index = _obs.row_names(int(values.rows.sum()))
     var = pd.DataFrame(index=pd.Index(names, dtype=object))
     anndata.AnnData(obs=obs, var=var).write_h5ad(path)
-    with h5py.File(path, "r+") as f, contextlib.closing(
-            bar(plan.progress, "write", len(obs), unit=" profiles")) as progress:
+    progress = bar(plan.progress, "write", len(obs), unit=" profiles")
+    with h5py.File(path, "r+") as f, contextlib.closing(progress):
         if "X" in f:
             del f["X"]
         x = f.create_dataset("X", (len(obs), len(names)), np.float32)

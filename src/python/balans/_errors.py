@@ -19,6 +19,15 @@ class Error(Exception):
         self.code = code
 
 
+def need_pyarrow() -> None:
+    """Only tables need it, so it is not asked for before."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as e:
+        raise Error("cannot read or write tables without pyarrow; 'pip "
+                    f"install pyarrow' brings it ({e})") from None
+
+
 def some(names: list[str], most: int = 8) -> str:
     """The first names, and how many more there are."""
     text = ", ".join(names[:most])

@@ -46,7 +46,7 @@ def to_table(path: Path, output: Path, *, matrix: str = "X",
             raise Error(f"cannot write '{matrix}' of '{path}': it has {d} "
                         f"columns, and var names {len(names)} features; use "
                         "--obsm for coordinates")
-        obs = _metadata(_read_frame(f, "obs"))
+        obs = _Metadata(_read_frame(f, "obs"))
         twins = sorted(set(obs.names) & set(names))
         if twins:
             raise Error(f"cannot write '{output}': '{twins[0]}' is both a "
@@ -129,9 +129,9 @@ def _numbered(obsm: str, d: int) -> list[str]:
 # ---- obs as Arrow columns ----
 
 
-class _metadata:
-    """The columns of obs, those that begin with Metadata_ first, and in front of
-    them the names of the profiles if they are more than numbers."""
+class _Metadata:
+    """The columns of obs, those that begin with Metadata_ first, and in front
+    of them the names of the profiles if they are more than numbers."""
 
     def __init__(self, obs: pd.DataFrame) -> None:
         names = [str(c) for c in obs]

@@ -11,7 +11,7 @@ from typing import Union
 import anndata
 
 from . import _adata
-from ._errors import Error
+from ._errors import Error, need_pyarrow
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -64,7 +64,8 @@ def read_profiles(path: PathLike | Sequence[PathLike], *,
     ------
     balans.Error
     """
-    from ._convert import Plan, to_h5ad  # needs pyarrow
+    need_pyarrow()
+    from ._convert import Plan, to_h5ad
     paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     if (join is None) != (not _names(on)):
         raise Error("cannot join without both join= and on=", 2)
@@ -107,7 +108,8 @@ def write_profiles(adata: anndata.AnnData | PathLike, path: PathLike, *,
     ------
     balans.Error
     """
-    from ._export import to_table  # needs pyarrow
+    need_pyarrow()
+    from ._export import to_table
     matrix = _adata.matrix_name(layer, obsm)
     with tempfile.TemporaryDirectory(prefix="balans-", dir=scratch) as folder:
         if isinstance(adata, anndata.AnnData):

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sysconfig
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +31,26 @@ def find_program(program: str | os.PathLike[str] | None = None) -> str:
         if found is None:
             raise Error(f"cannot run '{given}': there is no such program", 127)
         return found
-    here = Path(__file__).resolve()
-    schemes = (sysconfig.get_default_scheme(),
-               sysconfig.get_preferred_scheme("user"))
-    beside = [Path(sysconfig.get_path("scripts", scheme)) / "balans"
-              for scheme in schemes]
-    if len(here.parents) > 4:  # PREFIX/share/balans/python/balans/_program.py
-        beside.append(here.parents[4] / "bin" / "balans")
-    for path in beside:
-        if os.access(path, os.X_OK):
-            return str(path)
+    for folder in _beside():
+        if os.access(folder / "balans", os.X_OK):
+            return str(folder / "balans")
     found = shutil.which("balans")
     if found is None:
         raise Error("cannot find the program 'balans'; install it, put its "
                     "folder on PATH, or name it in the variable BALANS", 127)
     return found
+
+
+def _beside() -> Iterator[Path]:
+    """Where the program is that was installed with this package: by 'meson
+    install', by pip."""
+    package = Path(__file__).resolve().parent
+    if package.parts[-4:-1] == ("share", "balans", "python"):
+        yield package.parents[3] / "bin"
+    for scheme in sysconfig.get_scheme_names():
+        place = sysconfig.get_path("purelib", scheme)
+        if package.parent == Path(place).resolve():
+            yield Path(sysconfig.get_path("scripts", scheme))
 
 
 def arguments(options: Mapping[str, object]) -> list[str]:

@@ -11,14 +11,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ._errors import Error, some
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
 
-try:
-    import pyarrow as pa
-    import pyarrow.csv as pc
-    import pyarrow.parquet as pq
-except ImportError as e:  # what needs no table works without it
-    raise Error("tables need pyarrow: pip install pyarrow", 2) from e
+from ._errors import Error, some
 
 BUDGET = 64 << 20  # bytes of a batch
 SUFFIXES = (".parquet", ".csv", ".csv.gz")

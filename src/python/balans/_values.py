@@ -1,7 +1,7 @@
 """The numbers of a table: kept on disk, normalised, and made finite.
 
-Values lie in one file, row after row, and are looked at in blocks of rows, or of
-rows of a group and some features, of bounded size.
+Values lie in one file, row after row, and are looked at in blocks of bounded
+size: of rows, or of the rows of a group and some features.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
 
-from ._errors import Error
+from ._errors import Error, need_pyarrow
 
 _NOTES = """\
 To .h5ad:
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(a: argparse.Namespace) -> str:
+    need_pyarrow()
     progress = False if a.quiet else None
     if a.output.name.lower().endswith(".h5ad"):
         if a.matrix != "X" or a.obsm:
@@ -106,6 +108,7 @@ def _run(a: argparse.Namespace) -> str:
 def main(argv: list[str] | None = None) -> int:
     """The program; returns its exit code."""
     a = _parser().parse_args(argv)
+    warnings.simplefilter("ignore")  # libraries' own, of no use here
     try:
         done = _run(a)
     except Error as e:

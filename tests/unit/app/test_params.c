@@ -100,8 +100,9 @@ END_TEST
 START_TEST(reads_back_what_it_prints)
 {
     static const char *const shares[] = {
-        "0.1%", "33.3%", "7%", "1e-06%", "100%", "12", "20,1%",
-        "0.30000000000000004%", "1,33.3%"};
+        "0.1%",   "33.3%", "7%",    "1e-06%",
+        "100%",   "12",    "20,1%", "0.30000000000000004%",
+        "1,33.3%"};
     bal_params p, q;
     char buf[64];
 
@@ -159,7 +160,9 @@ static const together pairs[] = {
     {{"trust"}, {"strict"}, false},
     {{"trust", "correction"}, {"strict", "residual"}, false},
     {{"trust", "sparsify"}, {"strict", "scale"}, false},
-    {{"trust", "correction", "sparsify"}, {"strict", "residual", "scale"}, true},
+    {{"trust", "correction", "sparsify"},
+     {"strict", "residual", "scale"},
+     true},
     {{"trust", "passes", "sparsify"}, {"strict", "2", "scale"}, true},
     {{"trust", "estimator", "passes", "sparsify"},
      {"strict", "nystrom", "1", "scale"},

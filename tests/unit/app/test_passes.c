@@ -157,8 +157,11 @@ static void move_by_hand(hand *h, const bal_csr *a, bal_correction form)
 static void pass_by_hand(hand *h, uint32_t pass, bal_correction form)
 {
     bal_row_params rows = {.neighbors = {.k = 5}, .threads = 1};
-    bal_sample_params par = {.block = 20, .patience = 10, .seed = 3,
-                             .pass = pass, .memory = 1 << 28};
+    bal_sample_params par = {.block = 20,
+                             .patience = 10,
+                             .seed = 3,
+                             .pass = pass,
+                             .memory = 1 << 28};
     bal_sample_report report;
     bal_csr *a;
 
@@ -216,8 +219,7 @@ static void compare(int64_t passes, bal_correction form)
     open_by_hand(&h, in);
     space_by_hand(&h);
     for (int64_t pass = 1; pass <= passes; pass++)
-        pass_by_hand(&h, (uint32_t)pass,
-                     pass == passes ? form : BAL_RESIDUAL);
+        pass_by_hand(&h, (uint32_t)pass, pass == passes ? form : BAL_RESIDUAL);
     run_program(in, out, passes, form, BAL_STREAM_OFF);
     all_assert(same_as_file(&h, out));
     run_program(in, out, passes, form, BAL_STREAM_ON);

@@ -59,8 +59,7 @@ static void prepare(const batches *b)
 
 static void arrange_by_block(bal_size memory)
 {
-    bal_verdict v =
-        bal_affinity_by_block(&c, rows, p->order, p->x, memory, &a);
+    bal_verdict v = bal_affinity_by_block(&c, rows, p->order, p->x, memory, &a);
 
     all_assert_msg(!bal_failed(v), "%s", bal_error_get()->text);
 }
@@ -152,8 +151,8 @@ static int check_sums(bool by_block)
     for (bal_size i = 0; i < m; i++) {
         double want = 0;
         for (bal_size l = 0; l < ROWS; l++)
-            want += (double)entries_value(
-                l, by_block ? pos[first + i] : first + i);
+            want +=
+                (double)entries_value(l, by_block ? pos[first + i] : first + i);
         wrong += memcmp(&sum[i], &want, sizeof want) != 0;
     }
     free(sum);
@@ -195,8 +194,8 @@ START_TEST(may_have_no_landmarks)
     arrange_by_block(1000);
     sum = calloc((size_t)p->x->m + 1, sizeof *sum);
     bal_affinity_coverage(a, sum);
-    bool good = a->m == 0 && bal_affinity_entries(a) == 0 &&
-                bal_affinity_most(a) == 0;
+    bool good =
+        a->m == 0 && bal_affinity_entries(a) == 0 && bal_affinity_most(a) == 0;
     for (bal_size i = 0; i < p->x->m; i++)
         good = good && !(sum[i] > 0);
     free(sum);
@@ -236,8 +235,8 @@ START_TEST(collects_whole_rows_in_the_order_of_the_input)
     arrange_by_block(1 << 20);
     for (int e = 0; e < 6; e++) {
         bal_affinity_rows got;
-        bal_verdict v = bal_affinity_collect(&c, a, p->x->first, first[e],
-                                             count[e], &got);
+        bal_verdict v =
+            bal_affinity_collect(&c, a, p->x->first, first[e], count[e], &got);
         all_assert(!bal_failed(v));
         int wrong = check_rows(&got, first[e], count[e]);
         bal_affinity_rows_finish(&got);

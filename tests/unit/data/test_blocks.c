@@ -37,11 +37,11 @@ static float cell(bal_gidx row, bal_size f)
 /* A source in memory, and what is asked of it. */
 typedef struct shelf {
     bal_blocks *x;
-    float *rows;           /* [x->m, D] */
-    int reads, writes;     /* so far */
+    float *rows;             /* [x->m, D] */
+    int reads, writes;       /* so far */
     int bad_read, bad_write; /* which of them fails, or -1 */
-    bal_size most;         /* rows asked for at a time */
-    int astray;            /* ranges that are none */
+    bal_size most;           /* rows asked for at a time */
+    int astray;              /* ranges that are none */
 } shelf;
 
 static void note(shelf *s, bal_size first, bal_size count)
@@ -110,8 +110,7 @@ static int turn(shelf *of, float sign)
         for (bal_size b = s.from; b < s.to; b++) {
             float *row = bal_sweep_block(&s, b);
             for (bal_size e = 0; e < bal_block_size(x, b) * D; e++) {
-                float want =
-                    sign * cell(x->first + x->start[b] + e / D, e % D);
+                float want = sign * cell(x->first + x->start[b] + e / D, e % D);
                 wrong += memcmp(&row[e], &want, sizeof want) != 0;
                 row[e] = -row[e];
             }

@@ -39,7 +39,8 @@ START_TEST(keeps_its_rows)
     all_assert(a->m == ENTRIES_ROWS);
     for (bal_size i = 0; i < ENTRIES_ROWS; i++) {
         const bal_csr_row *row = &a->row[i];
-        wrong += row->landmark != i * 3 || row->count != entries_here(p->layout, i);
+        wrong +=
+            row->landmark != i * 3 || row->count != entries_here(p->layout, i);
         for (bal_size e = 0; e < row->count; e++) {
             bal_gidx pos = p->layout->rank_first[c.rank] + row->index[e];
             float want = entries_value(i, pos);
@@ -66,7 +67,8 @@ START_TEST(copies_and_empties_what_is_pushed)
     all_assert(!bal_failed(st) && row.index == NULL && row.value == NULL &&
                row.count == 0);
     const bal_csr_row *last = &a->row[ENTRIES_ROWS];
-    all_assert(a->m == ENTRIES_ROWS + 1 && last->landmark == 7 && last->count == 10);
+    all_assert(a->m == ENTRIES_ROWS + 1 && last->landmark == 7 &&
+               last->count == 10);
     all_assert(last->index[9] == 27 && last->value[9] == 2.25f);
     /* Nothing more is held than a chunk, if one was needed, and its place in
      * the list of chunks. */

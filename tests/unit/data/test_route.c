@@ -105,9 +105,9 @@ static int move(bal_size piece, bool to_tiles)
         bal_size count = o->m - at < piece ? o->m - at : piece;
         for (bal_size e = 0; e < count * P && to_tiles; e++)
             rows[e] = cell(o->first + at + e / P, e % P);
-        bal_verdict v =
-            to_tiles ? bal_route_to_tiles(&c, o, at, count, rows, p->z)
-                     : bal_route_to_file(&c, o, at, count, p->z, rows);
+        bal_verdict v = to_tiles
+                            ? bal_route_to_tiles(&c, o, at, count, rows, p->z)
+                            : bal_route_to_file(&c, o, at, count, p->z, rows);
         wrong += bal_failed(v);
         for (bal_size e = 0; e < count * P && !to_tiles; e++) {
             float want = -cell(o->first + at + e / P, e % P);

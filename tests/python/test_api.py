@@ -1,0 +1,275 @@
+"""balans.correct(), evaluate(), read_profiles(), write_profiles(), in each
+anndata there is.   usage: test_api.py PROGRAM"""
+import os
+import pathlib
+import stat
+import subprocess
+import tempfile
+import unittest
+
+import common
+
+N, D = 300, 8
+
+
+def make_adata():
+    import anndata
+    import numpy as np
+    import pandas as pd
+    rng = np.random.default_rng(0)
+    plate, label = rng.integers(0, 3, N), rng.integers(0, 5, N)
+    x = (rng.normal(size=(5, D)) * 4)[label] + plate[:, None] \
+        + rng.normal(size=(N, D))
+    obs = pd.DataFrame({"plate": [f"p{i}" for i in plate],
+                        "label": pd.Categorical([f"l{i}" for i in label]),
+                        "number": plate}, index=[f"well{i}" for i in range(N)])
+    adata = anndata.AnnData(x.astype("f4"), obs=obs, var=pd.DataFrame(
+        index=[f"Cells_{j}" for j in range(D)]))
+    adata.layers["twice"] = adata.X * 2
+    adata.obsm["X_pca"] = x[:, :4].astype("f4")
+    adata.uns["mine"] = "kept"
+    return adata
+
+
+def program(*args):
+    subprocess.run([os.environ["BALANS"], *args], check=True,
+                   stderr=subprocess.DEVNULL)
+
+
+class Correct(unittest.TestCase):
+    def setUp(self):
+        self.adata = make_adata()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def by_program(self, *options):
+        import anndata
+        a, b = str(self.folder / "a.h5ad"), str(self.folder / "b.h5ad")
+        self.adata.write_h5ad(a)
+        program("correct", a, b, "--force", *options)
+        return anndata.read_h5ad(b)
+
+    def test_in_place_is_what_the_program_does(self):
+        import balans
+        import numpy as np
+        wanted = self.by_program("--batch", "plate", "--neighbors", "5",
+                                 "--keep-original", "--pca", "4")
+        before = self.adata.X.copy()
+        for ranks, threads in (1, None), (2, 2):
+            with self.subTest(ranks=ranks):
+                adata = make_adata()
+                self.assertIsNone(balans.correct(
+                    adata, "plate", neighbors=5, keep_original=True, pca=4,
+                    ranks=ranks, threads=threads))
+                np.testing.assert_array_equal(adata.X, wanted.X)
+                self.assertFalse(np.array_equal(adata.X, before))
+                np.testing.assert_array_equal(adata.layers["original"], before)
+                for part, key in (("obs", "balans_coverage"),
+                                  ("obsm", "X_balans"),
+                                  ("varm", "balans_PCs")):
+                    np.testing.assert_array_equal(getattr(adata, part)[key],
+                                                  getattr(wanted, part)[key])
+                np.testing.assert_array_equal(
+                    adata.uns["balans"]["landmarks"],
+                    wanted.uns["balans"]["landmarks"])
+                self.assertEqual(adata.uns["balans"]["run"]["ranks"], ranks)
+                self.assertEqual(adata.uns["mine"], "kept")
+                self.assertEqual(list(adata.obs_names),
+                                 list(self.adata.obs_names))
+                adata.write_h5ad(self.folder / "again.h5ad")
+
+    def test_copy_layer_and_obsm(self):
+        import balans
+        import numpy as np
+        before = self.adata.copy()
+        for where, name in ("layer", "twice"), ("obsm", "X_pca"):
+            with self.subTest(where=where):
+                matrix = f"{'layers' if where == 'layer' else 'obsm'}/{name}"
+                wanted = self.by_program("--batch", "plate", "--matrix",
+                                         matrix)
+                group = matrix.split("/")[0]
+                out = balans.correct(self.adata, ["plate"], copy=True,
+                                     **{where: name})
+                np.testing.assert_array_equal(getattr(out, group)[name],
+                                              getattr(wanted, group)[name])
+                np.testing.assert_array_equal(out.X, before.X)
+                self.assertNotIn("balans_coverage", self.adata.obs)
+                np.testing.assert_array_equal(
+                    getattr(self.adata, group)[name],
+                    getattr(before, group)[name])
+
+    def test_kinds_of_batches_and_matrices(self):
+        import balans
+        import numpy as np
+        import pandas as pd
+        import scipy.sparse as sp
+        wanted = balans.correct(self.adata, "plate", copy=True).X
+        obs = self.adata.obs
+        obs["category"] = pd.Categorical(obs["plate"])
+        obs["string"] = obs["plate"].astype("string")
+        obs["integer"] = obs["number"].astype("Int64")
+        for batch in "category", "string", "integer":
+            with self.subTest(batch=batch):
+                got = balans.correct(self.adata, batch, copy=True)
+                np.testing.assert_array_equal(got.X, wanted)
+        self.adata.X = sp.csr_matrix(self.adata.X)
+        balans.correct(self.adata, "plate")
+        np.testing.assert_array_equal(self.adata.X, wanted)
+
+    def fails(self, code, words, *args, **more):
+        import balans
+        before = self.adata.copy()
+        with self.assertRaises(balans.Error) as caught:
+            balans.correct(*args, **more)
+        self.assertEqual(caught.exception.code, code, caught.exception)
+        text = str(caught.exception)
+        self.assertNotIn("\n", text)
+        for word in words:
+            self.assertIn(word, text)
+        self.assertEqual(before.X.tobytes(), self.adata.X.tobytes())
+        self.assertEqual(list(before.obs), list(self.adata.obs))
+
+    def test_errors_are_sentences(self):
+        a = self.adata
+        self.fails(2, ["'plat'", "plate", "label"], a, "plat")
+        self.fails(2, ["neighbours", "'--neighbors'"], a, "plate",
+                   neighbours=3)
+        self.fails(2, ["neighbors"], a, "plate", neighbors="many", ranks=2)
+        self.fails(2, ["layers/no", "layers/twice"], a, "plate", layer="no")
+        self.fails(2, ["layer"], a, "plate", layer="twice", obsm="X_pca")
+        self.fails(2, ["'matrix'"], a, "plate", matrix="X")
+        self.fails(2, ["0 ranks"], a, "plate", ranks=0)
+        self.fails(127, ["no-such"], a, "plate", program="no-such")
+        self.fails(127, ["no-such"], a, "plate", launcher=["no-such"], ranks=2)
+        a.X[17, 3] = float("nan")
+        self.fails(1, ["the object", "row 17", "Cells_3"], a, "plate")
+
+    def test_a_launcher_that_fails_is_quoted(self):
+        launcher = self.folder / "launch"
+        launcher.write_text("#!/bin/sh\necho ------ >&2\n"
+                            "echo no slots >&2\nexit 3\n")
+        launcher.chmod(launcher.stat().st_mode | stat.S_IXUSR)
+        self.fails(3, ["launch: no slots"], self.adata, "plate", ranks=2,
+                   launcher=[str(launcher)])
+
+    def test_nothing_is_left_in_the_scratch_folder(self):
+        import balans
+        balans.correct(self.adata, "plate", scratch=self.folder)
+        with self.assertRaises(balans.Error):
+            balans.correct(self.adata, "plate", scratch=self.folder,
+                           neighbors=-1)
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_progress_goes_to_the_bar(self):
+        from unittest import mock
+
+        import balans
+        from balans import _program
+        teller = self.folder / "tell"
+        teller.write_text(
+            "#!/bin/sh\necho 'balans: sample: 25.5 % of points' >&2\n"
+            "echo 'balans: write 80 %' >&2\n"
+            "echo 'balans: numeric error: cannot go on' >&2\nexit 1\n")
+        teller.chmod(teller.stat().st_mode | stat.S_IXUSR)
+        shown = mock.MagicMock()
+        with mock.patch.object(_program, "bar", return_value=shown):
+            self.fails(1, ["cannot go on"], self.adata, "plate",
+                       program=str(teller))
+        self.assertEqual([c.args[0] for c in
+                          shown.set_description_str.call_args_list],
+                         ["sample", "write"])
+        self.assertEqual(shown.n, 80)
+        self.assertTrue(shown.close.called)
+
+
+class Evaluate(unittest.TestCase):
+    def test_scores(self):
+        import balans
+        import numpy as np
+        adata = make_adata()
+        balans.correct(adata, "plate", keep_original=True)
+        frame = balans.evaluate(adata, "plate", "label",
+                                matrix=["X", "layers/original"])
+        self.assertEqual(list(frame), ["X", "layers/original"])
+        self.assertTrue((frame.dtypes == np.float64).all())
+        mixing = frame.loc["lisi_batch"]
+        self.assertGreater(mixing["X"], mixing["layers/original"])
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "a.h5ad"
+            adata.write_h5ad(path)
+            of_file = balans.evaluate(path, "plate", "label",
+                                      matrix=["X", "layers/original"])
+        self.assertTrue(frame.equals(of_file))
+
+    def test_what_is_not_defined(self):
+        import balans
+        adata = make_adata()
+        adata.obs["one"] = "same"
+        frame = balans.evaluate(adata, "one", "label")
+        self.assertTrue(frame["X"].isna()["kbet"])
+        self.assertIn("one batch", frame.attrs["undefined"]["X"]["kbet"])
+        with self.assertRaises(balans.Error) as caught:
+            balans.evaluate(adata, "plate", "label", matrix="layers/none")
+        self.assertEqual(caught.exception.code, 2)
+
+
+class Profiles(unittest.TestCase):
+    def test_there_and_back(self):
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError:
+            self.skipTest("no pyarrow")
+        import balans
+        import numpy as np
+        adata = make_adata()
+        adata.obs.columns = ["Metadata_Plate", "Metadata_label", "number"]
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "profiles.csv.gz"
+            balans.write_profiles(adata, path)
+            with self.assertRaises(balans.Error):
+                balans.write_profiles(adata, path)
+            back = balans.read_profiles(path, metadata="number",
+                                        batch_from=["Metadata_Plate", "number"])
+            np.testing.assert_array_equal(back.X, adata.X)
+            self.assertEqual(list(back.var_names), list(adata.var_names))
+            self.assertEqual(back.obs["batch"].iloc[0],
+                             adata.obs["Metadata_Plate"].iloc[0] + ":"
+                             + str(adata.obs["number"].iloc[0]))
+            self.assertIn("obs_names", back.uns["balans_convert"])
+            other = pathlib.Path(folder) / "z.parquet"
+            balans.write_profiles(adata, other, obsm="X_pca")
+            z = balans.read_profiles([other])
+            self.assertEqual(list(z.var_names)[-4:],
+                             [f"pca_{j}" for j in range(4)])
+            with self.assertRaises(balans.Error):
+                balans.read_profiles(path, join=other)
+
+    def test_the_program_installed_with_the_package_is_found(self):
+        import shutil
+        import sys
+
+        import balans
+        with tempfile.TemporaryDirectory() as folder:
+            package = pathlib.Path(folder).resolve() / "share/balans/python"
+            shutil.copytree(common.PACKAGE / "balans", package / "balans")
+            program = package.parents[2] / "bin/balans"
+            program.parent.mkdir()
+            program.symlink_to(balans.find_program())
+            env = {**os.environ, "PYTHONPATH": str(package)}
+            del env["BALANS"]
+            run = subprocess.run(
+                [sys.executable, "-W", "ignore", "-c",
+                 "import balans; print(balans.find_program())"],
+                env=env, capture_output=True, text=True)
+            self.assertEqual(run.stdout.strip(), str(program), run.stderr)
+
+    def test_version_is_that_of_the_program(self):
+        import balans
+        said = subprocess.run([balans.find_program(), "--version"],
+                              capture_output=True, text=True).stdout
+        self.assertIn(balans.__version__, said)
+
+
+if __name__ == "__main__":
+    common.main(["h5py"], every=True)
