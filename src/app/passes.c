@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "advice.h"
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/par/agree.h"
@@ -172,44 +173,6 @@ static bal_pass_report *report_of(run *r, int64_t pass)
 
 /* ---- Trust ---- */
 
-static const char strict_way[] =
-    "; where kinds must not be mixed use --trust strict";
-
-static void warn_pairs(const run *r, const bal_trust *t)
-{
-    const bal_layout *l = r->points->order->layout;
-    char *const *name = r->points->order->labels->name;
-    char text[BAL_ERROR_TEXT_MAX] = "", way[128] = "";
-    bool all = 2 * l->n <= 3 * r->par->landmarks;
-    size_t at = 0;
-
-    for (int i = 0; i < t->told && at < sizeof text; i++)
-        at += (size_t)snprintf(text + at, sizeof text - at,
-                               "%s'%.40s' and "
-                               "'%.40s'",
-                               i > 0 ? ", " : "", name[t->least[i].from],
-                               name[t->least[i].to]);
-    if (r->par->trust != BAL_TRUST_STRICT && all)
-        snprintf(way, sizeof way, "%s", strict_way);
-    else if (r->par->trust != BAL_TRUST_STRICT && l->n <= 20000)
-        snprintf(way, sizeof way, "%s --landmarks %lld", strict_way,
-                 (long long)((2 * l->n + 2) / 3));
-    bal_warn("batches share few kinds of points (%.0f %% of the landmarks find "
-             "too little of their kind in another batch), least of all %s%s",
-             100 * bal_trust_unseen(t), text, way);
-}
-
-static void warn_strict(const run *r)
-{
-    bal_size m = r->out->last.m, n = r->points->order->layout->n;
-
-    if (r->par->trust == BAL_TRUST_STRICT && m < n)
-        bal_warn("'--trust strict' with %lld landmarks for %lld points believes "
-                 "too little; all points become landmarks with '--landmarks "
-                 "%lld'",
-                 (long long)m, (long long)n, (long long)((2 * n + 2) / 3));
-}
-
 /* The mean trust between batches, as it is in the last pass that had any. */
 static bal_verdict keep_between(run *r, const bal_trust *t)
 {
@@ -229,10 +192,10 @@ static void tell_unseen(run *r, int64_t pass, const bal_trust *t)
     report_of(r, pass)->unseen = bal_trust_unseen(t);
     if (pass > 1)
         return;
-    warn_strict(r);
+    bal_advise_strict(r->par, r->points->order, r->out->last.m);
     r->out->unseen = bal_trust_unseen(t);
     if (r->out->unseen > warn_unseen)
-        warn_pairs(r, t);
+        bal_advise_pairs(r->par, r->points->order, t);
 }
 
 /* The parts of the batches, and how far they are believed. What the batches
