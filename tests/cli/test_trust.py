@@ -210,8 +210,8 @@ CASES = {
     "five": dict(sizes=(80, 60, 40, 1, 20), pca=(0, 5)),
     "two": dict(sizes=(90, 70)),
     "one": dict(sizes=(90,)),
-    "alone": dict(sizes=(1, 1, 1, 1, 1, 1), d=2),
-    "two points": dict(sizes=(1, 1), d=1),
+    # Landmarks alone in their batches: none has a scale there.
+    "alone": dict(sizes=(1,) * 850 + (2,), d=2, landmarks=3, passes=(1,)),
     "gate": dict(sizes=(60, 70, 50), gate=1.2),
     "duplicates": dict(sizes=(60, 70, 50), change="repeat"),
     "constant": dict(sizes=(60, 70, 50), change="constant"),
