@@ -211,7 +211,7 @@ CASES = {
     "two": dict(sizes=(90, 70)),
     "one": dict(sizes=(90,)),
     # Landmarks alone in their batches: none has a scale there.
-    "alone": dict(sizes=(1,) * 850 + (2,), d=2, landmarks=3, passes=(1,)),
+    "alone": dict(sizes=(1,) * 850 + (2,), landmarks=3, passes=(1,)),
     "gate": dict(sizes=(60, 70, 50), gate=1.2),
     "duplicates": dict(sizes=(60, 70, 50), change="repeat"),
     "constant": dict(sizes=(60, 70, 50), change="constant"),
