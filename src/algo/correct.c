@@ -18,6 +18,8 @@
  * Reference: arXiv 2601.22331, section 3, Algorithm 4; docs/algorithm.md. */
 #include "balans/algo/correct.h"
 
+#include <stddef.h>
+
 #include "balans/par/agree.h"
 #include "panel.h"
 

@@ -160,7 +160,7 @@ static void run_program(const char *in, const char *out, int64_t passes,
     p.patience = 10;
     p.seed = 3;
     p.passes = passes;
-    p.correction = form;
+    p.correction = (int)form;
     p.force = true;
     all_assert(!bal_failed(bal_correct_file(&comm, &p)));
     bal_params_destroy(&p);
