@@ -250,7 +250,7 @@ def foretold(stem):
     with open(stem + ".plan") as file:
         text = file.read()
     count = [int(x) for x in re.findall(
-        r"\d+", re.search(r"^landmarks +(.*)", text, re.M)[1])]
+        r"\d+", re.search(r"^landmarks +(\d+( to \d+)?)", text, re.M)[1])]
     phases = re.search(r"^time +about .*: (.*)", text, re.M)[1]
     seconds = sum(float(x) for x in re.findall(r"[\d.]+", phases))
     cost = float(re.search(r"^forecast .* in ([\d.]+) s", text, re.M)[1])

@@ -1,119 +1,255 @@
-/* Smoothing and residual correction with the sparse affinities A (m x n).
+/* Both forms are one way up and one way down through A (consensus.h); between
+ * them every rank turns the same sums into what the points are to get.
  *
- *     w(l)     = sum_j A_lj,           mu(l)    = sum_j A_lj x_j / w(l)
- *     w(l, b)  = the same over j in b, mu(l, b) likewise
- *     R_lj     = A_lj / w(l),          P_jl     = R_lj / sum_l R_lj
- *     smooth     xhat_j = sum_l P_jl mu(l)
- *     residual   xhat_j = x_j + sum_l P_jl (mu(l) - mu(l, b_j))
- *
- * Features are taken in panels that fit the work space. In a panel, the sums of
- * all rows are made and reduced; then points are corrected tile by tile, in
- * place, because a panel of x is not needed any more once its sums are known.
- * For the residual form the sums of one batch after the other are made from its
- * points just before these are corrected, so that memory does not grow with the
- * number of batches; only batches that several ranks hold are reduced.
- *
- * Cost: 4 flops an entry and feature (6 for residual), one reduction of 16 m d
- * bytes (and as much for each batch on several ranks).
- * Reference: arXiv 2601.22331, section 3, Algorithm 4; docs/algorithm.md. */
+ * Cost and reference: see the header. Memory: the consensus, 16 m B bytes a
+ * feature of the panel, and 8 m B. */
 #include "balans/algo/correct.h"
 
+#include <math.h>
+#include <string.h>
+
+#include "balans/base/mem.h"
 #include "balans/par/agree.h"
-#include "panel.h"
+#include "consensus.h"
 
-/* A landmark's mean less that of the batch, whose sums the panel holds now. */
-static const double *give_step(const bal_panel *p, const void *self, bal_size l,
-                               double *room, double *weight)
+enum { STRIP = 64 }; /* features of a landmark's consensus at a time */
+
+static const double prior = 0.3, least = 1e-12;
+
+/* A correction under way. */
+typedef struct work {
+    bal_consensus p;
+    const bal_correct_params *par;
+    double *weight; /* [m, groups] of an affinity: q / t */
+    double *shift;  /* [groups, room] Dbar; trust only */
+    double *move2;
+} work;
+
+static bal_size groups_of(const bal_correct_params *par)
 {
-    const double *mu = bal_panel_give_mean(p, self, l, room, weight);
-    double w = bal_panel_total(p, l, p->count);
-
-    for (bal_size f = 0; f < p->count; f++)
-        room[f] = w > 0 ? mu[f] - bal_panel_total(p, l, f) / w : 0;
-    return room;
+    return par->form == BAL_RESIDUAL ? par->parts->groups : 1;
 }
 
-static void store(const bal_panel *p, const bal_tile *tile, bool residual,
-                  const double *point)
+static bal_status allot(work *w)
 {
-    for (int j = 0; j < tile->m; j++) {
-        const double *at = point + j * p->width;
-        float *x = p->x->at + (bal_size)(tile->first + j) * p->x->d + p->first;
-        if (!(at[p->count] > 0))
+    const bal_parts *parts = w->par->parts;
+    const bal_trust *trust = w->par->trust;
+    bal_size groups = w->p.groups;
+    bal_status st =
+        bal_alloc(&w->weight, parts->m * groups, "the correction");
+
+    if (bal_failed(st))
+        return st;
+    for (bal_size l = 0; l < parts->m; l++)
+        for (bal_size g = 0; g < groups; g++)
+            w->weight[l * groups + g] =
+                (trust != NULL ? trust->q[l * groups + g] : 1) / parts->sum[l];
+    w->p.weight = w->p.divisor = w->weight;
+    return BAL_OK;
+}
+
+static void release(work *w)
+{
+    bal_consensus_finish(&w->p);
+    bal_free(&w->weight);
+    bal_free(&w->shift);
+}
+
+/* ---- Between up and down ---- */
+
+/* mu(l) takes the place of the sums of row l. */
+static void set_mean(const work *w, bal_size l)
+{
+    double *row = bal_consensus_row(&w->p, l);
+
+    for (bal_size f = 0; f < w->p.count; f++)
+        row[f] = bal_consensus_sum(&w->p, l, f) / w->par->parts->sum[l];
+}
+
+/* Delta(l, .) takes the place of the sums of landmark l, for features from ..
+ * from + count - 1. */
+static void set_steps(const work *w, bal_size l, bal_size from, bal_size count)
+{
+    bal_size groups = w->p.groups, first = l * groups;
+    const double *weight = w->par->parts->weight + first;
+    const double *omega =
+        w->par->trust != NULL ? w->par->trust->omega + first : NULL;
+    double g[STRIP] = {0}, sum = 0;
+
+    for (bal_size b = 0; b < groups; b++) {
+        double *row = bal_consensus_row(&w->p, first + b) + from;
+        double part = weight[b] * (omega != NULL ? omega[b] : 1);
+        if (!(weight[b] > 0))
             continue;
-        for (bal_size f = 0; f < p->count; f++)
-            x[f] =
-                (float)(at[f] / at[p->count] + (residual ? (double)x[f] : 0));
+        sum += part;
+        for (bal_size f = 0; f < count; f++) {
+            row[f] = bal_consensus_sum(&w->p, first + b, from + f) / weight[b];
+            g[f] += part * row[f];
+        }
+    }
+    for (bal_size b = 0; b < groups; b++) {
+        double *row = bal_consensus_row(&w->p, first + b) + from;
+        for (bal_size f = 0; f < count; f++)
+            row[f] = weight[b] > 0 ? g[f] / sum - row[f] : 0;
     }
 }
 
-static void take_place(const bal_panel *p, const void *self,
-                       const bal_tile *tile, const double *point)
+/* Dbar(b) = sum_l q W Delta / sum_l q W, in canonical order. */
+static void set_shift(const work *w, bal_size b)
 {
-    (void)self;
-    store(p, tile, false, point);
-}
+    bal_size groups = w->p.groups;
+    double *shift = w->shift + b * w->p.room, sum = 0;
 
-static void take_step(const bal_panel *p, const void *self,
-                      const bal_tile *tile, const double *point)
-{
-    (void)self;
-    store(p, tile, true, point);
-}
-
-/* This rank's tiles of batch b, from the first tile `at` not yet passed. */
-static bal_run tiles_of(const bal_layout *l, bal_size at, bal_size b)
-{
-    bal_run r = {at, at};
-
-    while (r.to < l->tiles && l->tile[r.to].batch == b)
-        r.to++;
-    return r;
-}
-
-static void correct_by_batch(bal_panel *p)
-{
-    const bal_handing h = {p->count, give_step, take_step, NULL};
-    const bal_layout *l = p->layout;
-    bal_run tiles = {0, 0};
-
-    for (bal_size b = 0; b < l->batches; b++) {
-        bool split = bal_layout_owner(l, l->batch_first[b]) !=
-                     bal_layout_owner(l, l->batch_first[b + 1] - 1);
-        tiles = tiles_of(l, tiles.to, b);
-        if (!split && tiles.from == tiles.to)
-            continue;
-        bal_panel_sum(p, tiles);
-        if (split)
-            bal_comm_sum_i64(p->comm, p->sum, 2 * p->a->m * p->width);
-        bal_panel_hand(p, tiles, &h);
+    memset(shift, 0, (size_t)w->p.room * sizeof *shift);
+    for (bal_size l = 0; l < w->p.a->m; l++) {
+        const double *row = bal_consensus_row(&w->p, l * groups + b);
+        double part = w->weight[l * groups + b] *
+                      w->par->parts->weight[l * groups + b];
+        sum += part;
+        for (bal_size f = 0; f < w->p.count; f++)
+            shift[f] += part * row[f];
     }
+    for (bal_size f = 0; f < w->p.count; f++)
+        shift[f] = sum > 0 ? shift[f] / sum : 0;
 }
 
-static void correct_panel(bal_panel *p, bal_size first, bal_correction form)
+static void prepare_means(work *w)
 {
-    bal_panel_load(p, first);
-    bal_panel_means(p);
-    if (form == BAL_RESIDUAL) {
-        correct_by_batch(p);
+#pragma omp parallel for schedule(static) num_threads(w->p.threads)
+    for (bal_size l = 0; l < w->p.a->m; l++)
+        set_mean(w, l);
+}
+
+static void prepare_steps(work *w)
+{
+#pragma omp parallel for schedule(static) num_threads(w->p.threads)
+    for (bal_size l = 0; l < w->p.a->m; l++)
+        for (bal_size f = 0; f < w->p.count; f += STRIP)
+            set_steps(w, l, f,
+                      w->p.count - f < STRIP ? w->p.count - f : STRIP);
+    if (w->par->trust == NULL)
         return;
-    }
-    const bal_handing h = {p->count, bal_panel_give_mean, take_place, NULL};
-    bal_panel_hand(p, bal_run_all(p->layout), &h);
+#pragma omp parallel for schedule(static) num_threads(w->p.threads)
+    for (bal_size b = 0; b < w->p.groups; b++)
+        set_shift(w, b);
 }
 
-bal_verdict bal_correct(bal_comm *c, const bal_csr *a, bal_correction form,
-                        bal_size memory, int threads, bal_shard *x)
-{
-    bal_verdict st;
-    bal_panel p;
+/* ---- What a point does with what comes down ---- */
 
-    BAL_TRY(bal_panel_init(c, a, x, memory, 0, threads, &p));
-    for (bal_size f = 0; f < x->d; f += p.room) {
-        BAL_TRY(bal_pause(c));
-        correct_panel(&p, f, form);
+static void set_value(const work *w, const bal_arrival *a, bal_size f,
+                      double value)
+{
+    float old = a->x[f];
+
+    a->x[f] = (float)value;
+    if (w->move2 != NULL) {
+        double step = (double)a->x[f] - (double)old;
+        w->move2[a->point] += step * step;
+    }
+}
+
+static void take_mean(const void *self, const bal_arrival *a)
+{
+    const work *w = self;
+    double share = w->par->blend;
+
+    if (!(a->rho > 0))
+        return;
+    for (bal_size f = 0; f < a->count; f++) {
+        double mean = a->acc[f] / a->den;
+        set_value(w, a, f,
+                  share < 1 ? (1 - share) * (double)a->x[f] + share * mean
+                            : mean);
+    }
+}
+
+static void take_step(const void *self, const bal_arrival *a)
+{
+    const work *w = self;
+
+    if (!(a->rho > 0))
+        return;
+    for (bal_size f = 0; f < a->count; f++)
+        set_value(w, a, f, (double)a->x[f] + a->acc[f] / a->den);
+}
+
+static void take_trusted(const void *self, const bal_arrival *a)
+{
+    const work *w = self;
+    const double *shift = w->shift + w->p.a->batch[a->point] * w->p.room +
+                          (a->first - w->p.first);
+    double share = prior * a->rho, den = a->den + share;
+
+    if (!(a->rho > 0) && w->par->keep_uncovered)
+        return;
+    for (bal_size f = 0; f < a->count; f++)
+        set_value(w, a, f,
+                  (double)a->x[f] +
+                      (den > least ? (a->acc[f] + share * shift[f]) / den
+                                   : shift[f]));
+}
+
+static bal_verdict correct_panels(work *w)
+{
+    bool residual = w->par->form == BAL_RESIDUAL;
+    bal_arrive *take = !residual               ? take_mean
+                       : w->par->trust != NULL ? take_trusted
+                                               : take_step;
+    bal_verdict st = {BAL_OK};
+
+    for (bal_size f = 0; f < w->p.x->d; f += w->p.room) {
+        BAL_TRY(bal_pause(w->p.comm));
+        BAL_TRY(bal_consensus_load(&w->p, f));
+        if (residual)
+            prepare_steps(w);
+        else
+            prepare_means(w);
+        BAL_TRY(bal_consensus_spread(&w->p, take, w, true));
     }
 done:
-    bal_panel_finish(&p);
     return st;
+}
+
+bal_verdict bal_correct(bal_comm *c, const bal_affinity *a, bal_blocks *x,
+                        const bal_correct_params *par, float *most,
+                        double *move2)
+{
+    bool shifts = par->form == BAL_RESIDUAL && par->trust != NULL;
+    work w = {
+        .p = {.comm = c, .a = a, .x = x, .threads = par->threads,
+              .groups = groups_of(par), .sum = par->parts->sum,
+              .longest = (double)par->parts->longest, .most = most},
+        .par = par,
+        .move2 = move2,
+    };
+    bal_verdict st;
+
+    if (move2 != NULL)
+        memset(move2, 0, (size_t)x->m * sizeof *move2);
+    BAL_TRY(bal_consensus_init(&w.p, par->memory, 8));
+    BAL_TRY(bal_agree(c, allot(&w)));
+    BAL_TRY(bal_agree(c, bal_alloc(&w.shift,
+                                   shifts ? w.p.groups * w.p.room : 0,
+                                   "the correction")));
+    BAL_TRY(correct_panels(&w));
+done:
+    release(&w);
+    return st;
+}
+
+bal_verdict bal_correct_bounds(bal_comm *c, bal_blocks *x, float *most)
+{
+    bal_sweep s = bal_sweep_begin(x);
+
+    memset(most, 0, (size_t)x->d * sizeof *most);
+    while (bal_sweep_next(&s)) {
+        bal_size rows = x->start[s.to] - x->start[s.from];
+        for (bal_size i = 0; i < rows; i++)
+            for (bal_size f = 0; f < x->d; f++) {
+                float size = fabsf(s.rows[i * x->d + f]);
+                most[f] = size > most[f] ? size : most[f];
+            }
+    }
+    bal_comm_max_f32(c, most, x->d);
+    return bal_agree(c, s.status);
 }

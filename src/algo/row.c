@@ -4,17 +4,16 @@
  *     s2(i, b) = k-th smallest d2(i, j) over j != i in batch b
  *     a(i, j)  = exp(-d2 / s2(i, b_j))
  *
- * Pass 1 goes through the tiles, which are in batch order. For a tile it
- * computes all W distances to its points into a scratch block that stays in
- * cache, offers them to the W selections of the tile's batch, and compacts what
- * may still matter: a point farther than BAL_AFFINITY_REACH times the k-th
- * smallest distance *so far* cannot reach the affinity floor at the end, since
- * that distance only falls. Threads take runs of tiles; where a run ends inside
- * a batch, its selections are merged with the next thread's.
+ * Pass 1 computes distances, selects, and stores candidates; pass 2 drops what
+ * will not be kept and counts the rest by bin (row_scan.c). Between them the k
+ * smallest are merged over threads and ranks (row_scale.c). The counts of all
+ * ranks give the elbow; pass 3 gathers, and only what it keeps gets an
+ * exponential.
  *
- * Then the k smallest of batches that several ranks hold are merged over ranks,
- * which gives the scales; pass 2 turns candidates into affinities and counts
- * them by bin; the counts of all ranks give the elbow; pass 3 gathers.
+ * Nearly all entries that reach the floor lie far below the elbow. Their number
+ * is needed, their bins hardly ever: from rows before follows a bin below which
+ * nothing is counted one by one, and bal_elbow() says whether the bend can lie
+ * there. If so, the row's distances are computed once more and counted in full.
  *
  * The point itself is no candidate: its distance is set to infinity in pass 1,
  * and its entry, 1, is added in pass 3.
@@ -30,14 +29,12 @@
 #include <string.h>
 
 #include "balans/base/fault.h"
-#include "balans/base/watch.h"
 #include "balans/kernel/affinity.h"
-#include "balans/kernel/distance.h"
 #include "row_internal.h"
 
 /* Coordinates and positions of the landmarks, from their owners to all: the
  * owner fills in words, the others leave them 0, and all are or-ed. */
-static void share_landmarks(bal_comm *c, bal_rows *r, int w, bal_gidx *pos)
+void bal_rows_place(bal_comm *c, bal_rows *r, int w, bal_gidx *pos)
 {
     int p = r->z->p;
     bal_gidx first = r->l->rank_first[r->l->rank];
@@ -61,203 +58,105 @@ static void share_landmarks(bal_comm *c, bal_rows *r, int w, bal_gidx *pos)
     }
 }
 
-/* Starts the selections of a batch in one thread. */
-static void begin_batch(const bal_rows *r, bal_row_scratch *s, int w,
-                        bal_size lb)
+int bal_rows_pick(bal_rows *r, int w, const bool *want, bal_gidx *pos)
 {
-    bal_size k = r->local[lb].k, cap = bal_kselect_capacity(k);
+    int p = r->z->p, count = 0;
+
+    for (int i = 0; i < w; i++) {
+        if (!want[i])
+            continue;
+        memmove(r->landmark + (bal_size)count * p,
+                r->landmark + (bal_size)i * p,
+                (size_t)p * sizeof *r->landmark);
+        r->self[count] = r->self[i];
+        pos[count++] = pos[i];
+    }
+    return count;
+}
+
+/* This rank's histogram of landmark i.  Bins below `first`, of which not all
+ * has been counted, stand together in the lowest. */
+static void add_bins(bal_rows *r, int i, int first)
+{
+    int64_t *bins = r->bins + (bal_size)i * BAL_BINS, rest = 0;
+
+    for (int t = 0; t < r->threads; t++) {
+        const uint32_t *part = bal_bins_of(r, t, i);
+        for (int h = first; h < BAL_BINS; h++)
+            bins[h] += bal_bins_at(part, h);
+        rest += r->thread[t].reaching[i];
+    }
+    for (int h = first; h < BAL_BINS && first > 0; h++)
+        rest -= bins[h];
+    if (first > 0)
+        bins[0] = rest;
+    bins[BAL_BINS - 1] += r->self[i] >= 0; /* the landmark itself */
+}
+
+/* Elbows of the rows whose bend may lie among the bins that were not counted:
+ * these rows are counted in full.  Collective, as all ranks see the same. */
+static void find_low_elbows(bal_comm *c, bal_rows *r, int w)
+{
+    int low = 0;
 
     for (int i = 0; i < w; i++)
-        bal_kselect_init(&s->select[i], k, s->buffer + i * cap);
-}
-
-/* Merges ascending `from` into the ascending list in place, keeping at most
- * `room`.  @return the new length */
-static bal_size merge_into(float *list, bal_size len, bal_size room,
-                           const float *from, bal_size count)
-{
-    bal_size total = len + count < room ? len + count : room;
-
-    /* Drop the largest until both fit, then merge from the back. */
-    while (len + count > total) {
-        if (count > 0 && (len == 0 || from[count - 1] >= list[len - 1]))
-            count--;
-        else
-            len--;
-    }
-    for (bal_size at = total; count > 0;) {
-        at--;
-        if (len > 0 && list[len - 1] > from[count - 1])
-            list[at] = list[--len];
-        else
-            list[at] = from[--count];
-    }
-    return total;
-}
-
-/* Hands the selections of a thread's part of a batch over to the lists. */
-static void end_batch(bal_rows *r, bal_row_scratch *s, int w, bal_size lb)
-{
-    const bal_local_batch *b = &r->local[lb];
-
-    for (int i = 0; i < w; i++) {
-        bal_size n = bal_kselect_finish(&s->select[i]);
-        bal_size *len = &r->list_len[i * r->locals + lb];
-        *len = merge_into(r->list + i * r->lists + b->list, *len, b->room,
-                          s->select[i].at, n);
-    }
-}
-
-/* Which lanes of a tile are candidates of landmark i. */
-static uint64_t *mask_of(const bal_rows *r, int i, bal_size tile)
-{
-    return r->mask + (i * r->l->tiles + tile) * BAL_MASK_WORDS;
-}
-
-/* Has the places fetched where the candidates of the next tile will go,
- * supposing that there are about as many: for so many landmarks at a time the
- * processor does not see where each goes on. */
-static void fetch_ahead(const float *value, int count)
-{
-    for (int e = 0; e <= count; e += BAL_LANES)
-        __builtin_prefetch(value + e, 1, 2);
-}
-
-/* Pass 1 on one tile: distances, selections, candidates. */
-static void scan_tile(bal_rows *r, bal_row_scratch *s, int w, bal_size t)
-{
-    const bal_tile *tile = &r->l->tile[t];
-    float reach = r->par.sparsify == BAL_SCALE ? 1.0f : BAL_AFFINITY_REACH;
-
-    bal_distance_tile(bal_tiles_block(r->z, t), tile->ld, r->z->p, r->landmark,
-                      w, s->d2);
-    for (int i = 0; i < w; i++) {
-        float *d2 = s->d2 + (bal_size)i * tile->ld;
-        bal_size at = i * r->l->lanes + s->fill[i];
-        bal_lidx lane = r->self[i] - tile->first;
-        if (r->self[i] >= 0 && lane >= 0 && lane < tile->m)
-            d2[lane] = INFINITY;
-        int found = bal_kselect_scan(&s->select[i], d2, tile->m, reach,
-                                     r->value + at, mask_of(r, i, t));
-        r->found[i * r->l->tiles + t] = (uint16_t)found;
-        s->fill[i] += bal_rows_segment(found);
-        fetch_ahead(r->value + at + bal_rows_segment(found), found);
-    }
-}
-
-/* Pass 1 on a run of tiles in one thread.  Candidates are stored under bounds
- * of this thread's part of the batch, which are never too small. */
-static void scan_run(bal_rows *r, bal_row_scratch *s, int w, bal_size from,
-                     bal_size to)
-{
-    bal_size current = -1;
-
-    for (int i = 0; i < w && from < to; i++)
-        s->fill[i] = r->l->tile[from].offset;
-    for (bal_size t = from; t < to; t++) {
-        bal_size lb = r->l->tile[t].batch - r->local[0].batch;
-        if (lb != current) {
-            if (current >= 0) {
-#pragma omp critical(bal_rows_lists)
-                end_batch(r, s, w, current);
-            }
-            begin_batch(r, s, w, lb);
-            current = lb;
+        low += r->elbow[i] < 0;
+    if (low == 0)
+        return;
+    memset(r->bins, 0, (size_t)w * BAL_BINS * sizeof *r->bins);
+    for (int i = 0; i < w; i++)
+        if (r->elbow[i] < 0) {
+            bal_rows_recount(r, i);
+            add_bins(r, i, 0);
         }
-        scan_tile(r, s, w, t);
-        bal_alive();
-    }
-    if (current >= 0) {
-#pragma omp critical(bal_rows_lists)
-        end_batch(r, s, w, current);
-    }
+    bal_comm_sum_i64(c, r->bins, (bal_size)w * BAL_BINS);
+    for (int i = 0; i < w; i++)
+        if (r->elbow[i] < 0)
+            r->elbow[i] = bal_elbow(r->bins + (bal_size)i * BAL_BINS, 0);
 }
 
-/* The i-th of `parts` nearly equal runs of tiles. */
-static bal_size run_start(const bal_rows *r, int i)
+/*
+ * The bin from which a row like row i is best counted.  With b bins counted
+ * below the bend h*, no bin below these can be the bend where they hold more
+ * than h* N / H entries (see bal_elbow()); twice that is safe for rows that
+ * differ a little.
+ */
+static int count_from(const bal_rows *r, int i)
 {
-    return r->l->tiles * i / r->threads;
-}
+    const int64_t *bins = r->bins + (bal_size)i * BAL_BINS;
+    int64_t total = 0, held = 0;
+    int h = r->elbow[i];
 
-static void scan(bal_rows *r, int w)
-{
-    memset(r->list_len, 0,
-           (size_t)(r->locals * r->w_most) * sizeof *r->list_len);
-#pragma omp parallel for schedule(static, 1) num_threads(r->threads)
-    for (int i = 0; i < r->threads; i++)
-        scan_run(r, &r->thread[i], w, run_start(r, i), run_start(r, i + 1));
-}
-
-/* Pass 2 on the candidates of one landmark in one batch, `count` of them. */
-static bal_size weigh_batch(const bal_rows *r, float *value, bal_size count,
-                            float s2, uint32_t *bins)
-{
-    if (s2 < 0) /* no neighbour in this batch, or beyond the gate */
-        memset(value, 0, (size_t)count * sizeof *value);
-    else if (r->par.sparsify == BAL_SCALE)
-        return bal_affinity_within(value, count, s2);
-    else
-        bal_affinity_bin(value, count, s2, bins);
-    return 0;
-}
-
-/* Pass 2 on the candidates of landmark i in a run of tiles.  @return how many
- * are within the scale, where that is what is kept */
-static bal_size weigh_run(bal_rows *r, int i, bal_size from, bal_size to,
-                          uint32_t *bins)
-{
-    const uint16_t *found = r->found + i * r->l->tiles;
-    const float *s2 = r->s2 + i * r->locals;
-    bal_size at = i * r->l->lanes + (from < to ? r->l->tile[from].offset : 0);
-    bal_size within = 0;
-
-    for (bal_size t = from; t < to;) {
-        int32_t batch = r->l->tile[t].batch;
-        bal_size start = at;
-        for (; t < to && r->l->tile[t].batch == batch; t++)
-            at += bal_rows_segment(found[t]);
-        within += weigh_batch(r, r->value + start, at - start,
-                              s2[batch - r->local[0].batch], bins);
-    }
-    return within;
-}
-
-static void weigh(bal_rows *r, int w)
-{
-#pragma omp parallel for schedule(static, 1) num_threads(r->threads)
-    for (int k = 0; k < r->threads; k++) {
-        uint32_t *bins = r->thread[k].bins;
-        memset(bins, 0, (size_t)w * BAL_BINS_ROOM * sizeof *bins);
-        for (int i = 0; i < w; i++)
-            r->thread[k].within[i] =
-                weigh_run(r, i, run_start(r, k), run_start(r, k + 1),
-                          bins + (bal_size)i * BAL_BINS_ROOM);
-    }
+    for (int q = 0; q < BAL_BINS; q++)
+        total += bins[q];
+    while (h > r->first && held * BAL_BINS <= 2 * r->elbow[i] * total)
+        held += bins[--h];
+    return held * BAL_BINS > 2 * r->elbow[i] * total ? h : h / 2;
 }
 
 /* The affinity from which each row keeps its entries. */
 static void find_thresholds(bal_comm *c, bal_rows *r, int w)
 {
+    int next = BAL_BINS;
+
     for (int i = 0; i < w; i++)
         r->threshold[i] = FLT_MIN; /* whatever is not 0 */
     if (r->par.sparsify == BAL_SCALE)
         return;
     memset(r->bins, 0, (size_t)w * BAL_BINS * sizeof *r->bins);
-    for (int i = 0; i < w; i++) {
-        int64_t *bins = r->bins + (bal_size)i * BAL_BINS;
-        for (int t = 0; t < r->threads; t++) {
-            const uint32_t *part =
-                r->thread[t].bins + (bal_size)i * BAL_BINS_ROOM;
-            for (int h = 0; h < BAL_BINS; h++)
-                bins[h] += part[h];
-        }
-        bins[BAL_BINS - 1] += r->self[i] >= 0; /* the landmark itself */
-    }
+    for (int i = 0; i < w; i++)
+        add_bins(r, i, r->first);
     bal_comm_sum_i64(c, r->bins, (bal_size)w * BAL_BINS);
     for (int i = 0; i < w; i++) {
-        r->elbow[i] = bal_elbow(r->bins + (bal_size)i * BAL_BINS);
-        r->threshold[i] = bal_affinity_edges()[r->elbow[i]];
+        r->elbow[i] = bal_elbow(r->bins + (bal_size)i * BAL_BINS, r->first);
+        int from = r->elbow[i] < 0 ? r->first / 2 : count_from(r, i);
+        next = from < next ? from : next;
     }
+    find_low_elbows(c, r, w);
+    for (int i = 0; i < w; i++)
+        r->threshold[i] = bal_affinity_edges()[r->elbow[i]];
+    r->first = next;
+    r->ratio = bal_affinity_ratio(bal_affinity_edges()[next]);
 }
 
 /* Entries of landmark i that this rank will keep, itself not counted: from this
@@ -266,16 +165,12 @@ static bal_size count_kept(const bal_rows *r, int i)
 {
     bal_size count = 0;
 
-    if (r->par.sparsify == BAL_SCALE) {
-        for (int k = 0; k < r->threads; k++)
-            count += r->thread[k].within[i];
-        return count;
-    }
     for (int k = 0; k < r->threads; k++) {
-        const uint32_t *bins =
-            r->thread[k].bins + (bal_size)i * BAL_BINS_ROOM;
-        for (int h = r->elbow[i]; h < BAL_BINS; h++)
-            count += bins[h];
+        if (r->par.sparsify == BAL_SCALE)
+            count += r->thread[k].held[i];
+        else
+            for (int h = r->elbow[i]; h < BAL_BINS; h++)
+                count += bal_bins_at(bal_bins_of(r, k, i), h);
     }
     return count;
 }
@@ -293,27 +188,44 @@ static void insert_self(bal_lidx self, int n, float *value, bal_lidx *index)
     value[place] = 1.0f;
 }
 
-/* Pass 3 for one landmark and one run of tiles, from entry `at` of the row on.
+/* Pass 3 for one landmark and one part, from entry `at` of the row on.
  * @return the entry after the last */
-static bal_size gather_run(const bal_rows *r, int i, bal_size from, bal_size to,
-                           bal_size at, bal_csr_row *out)
+static bal_size gather_part(const bal_rows *r, int i, int thread, bal_size from,
+                            bal_size to, bal_size at, bal_csr_row *out)
 {
     const uint16_t *found = r->found + i * r->l->tiles;
-    bal_size place =
-        i * r->l->lanes + (from < to ? r->l->tile[from].offset : 0);
+    bal_size lb = bal_batch_here(r, from),
+             place = *bal_place_of(r, i, thread, lb);
+    const float *value = r->value + i * r->l->lanes;
+    float ratio = r->par.sparsify == BAL_SCALE
+                      ? 1.0f
+                      : bal_affinity_ratio(r->threshold[i]);
+    bal_reach reach = bal_reach_for(r->s2[i * r->locals + lb], ratio);
     bal_lidx self = r->self[i];
 
     for (bal_size t = from; t < to; t++) {
         const bal_tile *tile = &r->l->tile[t];
         int n = 0;
         if (found[t] > 0)
-            n = bal_affinity_keep(r->value + place, mask_of(r, i, t), found[t],
-                                  r->threshold[i], tile->first,
+            n = bal_affinity_keep(value + place, bal_mask_of(r, i, t), found[t],
+                                  &reach, r->threshold[i], tile->first,
                                   out->value + at, out->index + at);
         if (self >= tile->first && self < tile->first + tile->m)
             insert_self(self, n++, out->value + at, out->index + at);
         at += n;
         place += bal_rows_segment(found[t]);
+    }
+    return at;
+}
+
+static bal_size gather_run(const bal_rows *r, int i, int thread, bal_size at,
+                           bal_csr_row *out)
+{
+    bal_size to = bal_run_start(r, thread + 1), end;
+
+    for (bal_size from = bal_run_start(r, thread); from < to; from = end) {
+        end = bal_part_end(r, from, to);
+        at = gather_part(r, i, thread, from, end, at, out);
     }
     return at;
 }
@@ -326,7 +238,7 @@ static bal_status gather(const bal_rows *r, int i, bal_csr_row *out)
     if (bal_failed(st))
         return st;
     for (int k = 0; k < r->threads; k++)
-        at = gather_run(r, i, run_start(r, k), run_start(r, k + 1), at, out);
+        at = gather_run(r, i, k, at, out);
     BAL_REQUIRE(at == entries);
     return BAL_OK;
 }
@@ -337,7 +249,8 @@ static bal_status gather_all(const bal_rows *r, int w, bal_csr_row *out)
     int failed = 0;
 
 #pragma omp parallel for schedule(dynamic, 1) num_threads(r->threads) \
-    reduction(| : failed)
+    reduction(|                                                       \
+              : failed)
     for (int i = 0; i < w; i++)
         failed |= bal_failed(gather(r, i, &out[i]));
     if (failed)
@@ -350,12 +263,18 @@ void bal_rows_compute(bal_comm *c, bal_rows *r, int w, bal_gidx *pos,
                       bal_csr_row *out, bal_status *mine)
 {
     BAL_REQUIRE(w >= 1 && w <= r->w_most);
+    bal_rows_place(c, r, w, pos);
+    bal_rows_fill(c, r, w, pos, out, mine);
+}
+
+void bal_rows_fill(bal_comm *c, bal_rows *r, int w, const bal_gidx *pos,
+                   bal_csr_row *out, bal_status *mine)
+{
     for (int i = 0; i < w; i++)
         out[i] = (bal_csr_row){0};
-    share_landmarks(c, r, w, pos);
-    scan(r, w);
+    bal_rows_scan(r, w);
     bal_scales_find(c, r, w, pos);
-    weigh(r, w);
+    bal_rows_weigh(r, w);
     find_thresholds(c, r, w);
     for (int i = 0; i < w; i++)
         out[i].landmark = pos[i];

@@ -8,6 +8,7 @@
  * bal_rows_memory() says it exactly and has to stay the sum of what fill_in()
  * and scratch_create() ask for. */
 #include "balans/base/mem.h"
+#include "balans/kernel/affinity.h"
 #include "balans/par/kmerge.h"
 #include "row_internal.h"
 
@@ -83,13 +84,14 @@ bal_size bal_rows_memory(const bal_layout *l, int p, const bal_row_params *par,
     bal_size each = /* candidates */
         4 * l->lanes + (8 * BAL_MASK_WORDS + 2) * l->tiles;
     bal_size thread = 4 * BAL_TILE + 4 * bal_kselect_capacity(k_most) +
-                      (bal_size)sizeof(bal_kselect) + 4 * BAL_BINS_ROOM + 16;
+                      (bal_size)sizeof(bal_kselect) + 4 * BAL_BINS_ROOM + 28;
 
     each += 4 * e.lists + 16 * e.locals + 8 * BAL_BINS + 8 * (bal_size)p + 32;
     if (e.k_merge <= BAL_KMERGE_MOST)
         each += 4 * e.merges * (e.k_merge + 1);
     else
         each += e.merges * (8 * BAL_KRADIX_WORK + 28);
+    each += 8 * (e.locals + par->threads);
     return w * (each + par->threads * thread) + 24 * e.locals + 8 * e.splits;
 }
 
@@ -123,9 +125,11 @@ static bal_status scratch_create(bal_row_scratch *s, int w, bal_size k)
     BAL_TRY(bal_alloc(&s->d2, (bal_size)w * BAL_TILE, "distances"));
     BAL_TRY(bal_alloc(&s->buffer, w * bal_kselect_capacity(k), "neighbours"));
     BAL_TRY(bal_alloc(&s->select, w, "neighbours"));
+    BAL_TRY(bal_alloc(&s->guess, w, "neighbours"));
     BAL_TRY(bal_alloc(&s->bins, (bal_size)w * BAL_BINS_ROOM, "histograms"));
     BAL_TRY(bal_alloc(&s->fill, w, "candidates"));
-    BAL_TRY(bal_alloc(&s->within, w, "candidates"));
+    BAL_TRY(bal_alloc(&s->held, w, "candidates"));
+    BAL_TRY(bal_alloc(&s->reaching, w, "candidates"));
 done:
     return st;
 }
@@ -147,14 +151,14 @@ static bal_status fill_in(bal_rows *r, const extent *e)
     BAL_TRY(bal_alloc(&r->mask, w * r->l->tiles * BAL_MASK_WORDS,
                       "candidates"));
     BAL_TRY(bal_alloc(&r->found, w * r->l->tiles, "candidates"));
+    BAL_TRY(bal_alloc(&r->place, w * r->parts, "candidates"));
     BAL_TRY(bal_alloc(&r->bins, w * BAL_BINS, "histograms"));
     BAL_TRY(bal_alloc(&r->elbow, w, "histograms"));
     BAL_TRY(bal_alloc(&r->threshold, w, "histograms"));
     BAL_TRY(bal_scales_create(r, r->w_most));
     BAL_TRY(bal_alloc(&r->thread, r->threads, "threads"));
     for (int i = 0; i < r->threads; i++)
-        BAL_TRY(scratch_create(&r->thread[i], r->w_most,
-                               e->k_most > 0 ? e->k_most : 1));
+        BAL_TRY(scratch_create(&r->thread[i], r->w_most, r->k_most));
 done:
     return st;
 }
@@ -174,6 +178,10 @@ bal_status bal_rows_create(const bal_tiles *z, const bal_row_params *par, int w,
     r->w_most = w;
     r->threads = par->threads > 0 ? par->threads : 1;
     r->locals = e.locals;
+    r->parts = e.locals + r->threads;
+    r->ratio =
+        par->sparsify == BAL_SCALE ? 1.0f : BAL_AFFINITY_REACH;
+    r->k_most = e.k_most > 0 ? e.k_most : 1;
     r->lists = e.lists;
     r->splits = e.splits;
     r->merges = e.merges;
@@ -197,9 +205,11 @@ void bal_rows_destroy(bal_rows **rp)
         bal_free(&r->thread[i].d2);
         bal_free(&r->thread[i].buffer);
         bal_free(&r->thread[i].select);
+        bal_free(&r->thread[i].guess);
         bal_free(&r->thread[i].bins);
         bal_free(&r->thread[i].fill);
-        bal_free(&r->thread[i].within);
+        bal_free(&r->thread[i].held);
+        bal_free(&r->thread[i].reaching);
     }
     bal_scales_destroy(r);
     bal_free(&r->local);
@@ -213,6 +223,7 @@ void bal_rows_destroy(bal_rows **rp)
     bal_free(&r->value);
     bal_free(&r->mask);
     bal_free(&r->found);
+    bal_free(&r->place);
     bal_free(&r->bins);
     bal_free(&r->elbow);
     bal_free(&r->threshold);

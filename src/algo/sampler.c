@@ -5,6 +5,7 @@
  * docs/algorithm.md. */
 #include "balans/algo/sampler.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "balans/base/fault.h"
@@ -26,15 +27,16 @@ bal_size bal_sample_memory(const bal_layout *l, int p,
 {
     bal_size bits = ((bal_size)l->m + 63) / 64 * 8;
     bal_size block = bits + 4 * (bal_size)l->m + 8 * l->tiles +
-                     par->block * (bal_size)(sizeof(bal_csr_row) + 16);
+                     par->block * (bal_size)(sizeof(bal_csr_row) + 8) + 64;
 
     if (par->scales)
         block += 4 * par->block * batches_here(l);
-    return bal_rows_memory(l, p, rows, w) + w * block + 4 * bits +
-           (bal_size)l->size * 8 * (2 * w + 1);
+    return bal_rows_memory(l, p, rows, w) + w * block + 3 * bits +
+           bal_places_memory(w * par->block);
 }
 
-/* The largest W whose work space fits, on this rank. */
+/* The largest W whose work space fits on this rank; and rows that fit, were
+ * they to hold all its points. */
 static bal_status choose_width(const bal_tiles *z, const bal_row_params *rows,
                                const bal_sample_params *par, int64_t *out)
 {
@@ -46,7 +48,9 @@ static bal_status choose_width(const bal_tiles *z, const bal_row_params *rows,
     while (w > 0 && bal_sample_memory(z->layout, z->p, rows, par, w) >
                         par->memory - bal_sampler_rows_share(par))
         w--;
-    *out = w;
+    bal_size longest = 8 * ((bal_size)z->layout->m + BAL_LANES);
+    out[0] = w;
+    out[1] = bal_sampler_rows_share(par) / longest;
     if (w > 0)
         return BAL_OK;
     bal_size least = bal_sample_memory(z->layout, z->p, rows, par, 1);
@@ -73,15 +77,19 @@ static bal_status make_room(bal_sampler *s, const bal_tiles *z,
     if (s->par->scales)
         (void)bal_rows_scales(s->rows, 0, &s->first_local, &s->locals);
     BAL_TRY(bal_alloc(&s->ahead_scale, rows_ahead * s->locals, "scales"));
-    BAL_TRY(bal_alloc(&s->drawn, 2 * w + 1, "draws"));
-    BAL_TRY(bal_alloc(&s->drawn_all, (2 * w + 1) * s->comm->size, "draws"));
-    BAL_TRY(bal_alloc(&s->count, 2 * rows_ahead + 2, "counts"));
+    BAL_TRY(bal_alloc(&s->started, w, "rows in flight"));
+    BAL_TRY(bal_alloc(&s->again, w, "rows in flight"));
+    BAL_TRY(bal_places_create(&s->flying, rows_ahead));
+    BAL_TRY(bal_places_create(&s->kept, 0));
+    BAL_TRY(bal_alloc(&s->drawn, 2 * w, "draws"));
+    BAL_TRY(bal_alloc(&s->before, 2 * w, "draws"));
+    BAL_TRY(bal_alloc(&s->total, 2 * w + 3, "draws"));
+    BAL_TRY(bal_alloc(&s->count, rows_ahead + 2, "counts"));
     BAL_TRY(bal_alloc(&s->pos, w, "draws"));
     BAL_TRY(bal_alloc(&s->ticket, w, "draws"));
     BAL_TRY(bal_bits_create(&s->covered, m));
     BAL_TRY(bal_bits_create(&s->landmark, m));
     BAL_TRY(bal_bits_create(&s->spare, m));
-    BAL_TRY(bal_bits_create(&s->spare_mark, m));
     BAL_TRY(bal_csr_create(s->layout, &s->a));
 done:
     return st;
@@ -101,15 +109,19 @@ static void finish(bal_sampler *s)
     bal_free(&s->step);
     bal_free(&s->ahead_scale);
     bal_free(&s->scale);
+    bal_free(&s->started);
+    bal_free(&s->again);
+    bal_places_finish(&s->flying);
+    bal_places_finish(&s->kept);
     bal_free(&s->drawn);
-    bal_free(&s->drawn_all);
+    bal_free(&s->before);
+    bal_free(&s->total);
     bal_free(&s->count);
     bal_free(&s->pos);
     bal_free(&s->ticket);
     bal_bits_finish(&s->covered);
     bal_bits_finish(&s->landmark);
     bal_bits_finish(&s->spare);
-    bal_bits_finish(&s->spare_mark);
     bal_csr_destroy(&s->a);
 }
 
@@ -131,8 +143,14 @@ done:
 
 void bal_sampler_keep(bal_sampler *s, bal_csr_row *row, const float *scale)
 {
+    bal_gidx j = row->landmark - s->layout->rank_first[s->comm->rank];
+
+    if (j >= 0 && j < s->layout->m)
+        bal_bits_set(&s->landmark, (bal_lidx)j);
     if (!bal_failed(s->mine) && s->locals > 0)
         s->mine = keep_scales(s, scale);
+    if (!bal_failed(s->mine))
+        s->mine = bal_places_set(&s->kept, row->landmark, s->a->m);
     if (!bal_failed(s->mine))
         s->mine = bal_csr_push(s->a, row);
     bal_csr_row_finish(row);
@@ -159,9 +177,13 @@ void bal_sampler_note(bal_sampler *s)
 
 void bal_sampler_progress(const bal_sampler *s)
 {
-    bal_progress("sample: %.1f %% of points covered, %lld landmarks, %lld rows",
-                 100.0 * (double)s->points / (double)s->layout->n,
-                 (long long)s->report->landmarks, (long long)s->report->rows);
+    double n = (double)s->layout->n, left = n - (double)s->points;
+
+    /* Each landmark covers about the same share of what is left. */
+    bal_progress_share(left > 1 ? 1 - log(left) / log(n) : 1);
+    bal_progress("%lld rows, %.1f %% covered, %lld landmarks",
+                 (long long)s->report->rows, 100 - 100 * left / n,
+                 (long long)s->report->landmarks);
 }
 
 /* Batches in which a landmark finds fewer than k other points. */
@@ -176,16 +198,42 @@ static bal_size count_small(const bal_layout *l, bal_neighbors neighbors)
     return small;
 }
 
+/* Whether all points are landmarks: where they are hardly more than wanted. */
+static bool takes_all(const bal_sampler *s)
+{
+    bal_size n = s->layout->n, most = s->par->max_landmarks;
+
+    return s->par->landmarks > 0 && 2 * n <= 3 * s->limit &&
+           (most == 0 || n <= most);
+}
+
+/* Those that are not drawn by coverage. */
+static bal_verdict add_landmarks(bal_sampler *s)
+{
+    if (s->par->landmarks > 0)
+        return bal_sampler_fill(s);
+    if (s->par->uncovered == BAL_EXTEND)
+        return bal_sampler_extend(s);
+    return bal_agree(s->comm, BAL_OK);
+}
+
+/* Landmarks at which drawing ends, 0 = none. */
+static bal_size limit_of(const bal_sample_params *par)
+{
+    bal_size wanted = par->landmarks, most = par->max_landmarks;
+
+    return wanted == 0 || (most > 0 && most < wanted) ? most : wanted;
+}
+
 static bal_verdict run(bal_sampler *s)
 {
     bal_verdict st;
     bool fresh = s->stage != BAL_SAMPLE_DONE;
 
     if (s->stage == BAL_SAMPLE_BLOCKS)
-        BAL_TRY(bal_sampler_blocks(s));
-    if (s->stage == BAL_SAMPLE_EXTEND && s->par->uncovered == BAL_EXTEND &&
-        !s->full)
-        BAL_TRY(bal_sampler_extend(s));
+        BAL_TRY(takes_all(s) ? bal_sampler_all(s) : bal_sampler_blocks(s));
+    if (s->stage == BAL_SAMPLE_EXTEND && !s->full)
+        BAL_TRY(add_landmarks(s));
     s->stage = BAL_SAMPLE_DONE;
     int64_t sum[] = {bal_csr_entries(s->a), bal_sampler_wish(s) == BAL_STOP};
     bal_comm_sum_i64(s->comm, sum, 2);
@@ -200,21 +248,21 @@ done:
     return st;
 }
 
-bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_route *route,
+bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_order *order,
                        const bal_row_params *rows,
                        const bal_sample_params *par, bal_csr **a,
                        bal_sample_report *report)
 {
     bal_verdict st;
     bal_status mine;
-    int64_t w;
+    int64_t w[2];
     bal_sampler s = {
         .comm = c,
         .layout = z->layout,
-        .route = route,
+        .order = order,
         .par = par,
         .report = report,
-        .width = 1,
+        .limit = limit_of(par),
     };
 
     *a = NULL;
@@ -223,10 +271,12 @@ bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_route *route,
     };
     mine = bal_fault("sample");
     if (!bal_failed(mine))
-        mine = choose_width(z, rows, par, &w);
+        mine = choose_width(z, rows, par, w);
     BAL_TRY(bal_agree(c, mine));
-    bal_comm_min_i64(c, &w, 1);
-    s.w_most = (int)w;
+    bal_comm_min_i64(c, w, 2);
+    s.w_most = s.w_fit = (int)w[0];
+    s.first_most = w[1] < 1 ? 1 : w[1] < w[0] ? (int)w[1] : s.w_most;
+    s.width = bal_sampler_width(&s);
     BAL_TRY(bal_agree(c, make_room(&s, z, rows)));
     BAL_TRY(bal_sampler_restore(&s));
     BAL_TRY(run(&s));

@@ -8,8 +8,8 @@
  * bit mask; one reduction of W masks, and all ranks accept alike. Every
  * candidate that is not accepted is covered, so the queue ends.
  *
- * W doubles while all candidates are accepted and halves when most are not: it
- * changes the rows computed in vain, never the result.
+ * W doubles while nearly all candidates are accepted and halves when many are
+ * not: it changes the rows computed in vain, never the result.
  * Reference: docs/algorithm.md, "Points no landmark covers". */
 #include <stdlib.h>
 #include <string.h>
@@ -27,34 +27,33 @@ typedef struct queue {
 
 static int by_key_and_row(const void *a, const void *b)
 {
-    const bal_ticket *x = a, *y = b;
+    return bal_ticket_order(a, b);
+}
 
-    if (x->key != y->key)
-        return x->key < y->key ? -1 : 1;
-    return (x->row > y->row) - (x->row < y->row);
+bal_ticket bal_sampler_ticket(const bal_sampler *s, bal_lidx j)
+{
+    bal_gidx row = s->order->row[j];
+
+    return (bal_ticket){
+        .key = bal_rng_u64(s->par->seed, s->par->pass, UINT32_MAX,
+                           (uint32_t)row, (uint32_t)(row >> 32)),
+        .row = row,
+        .pos = s->layout->rank_first[s->comm->rank] + j,
+    };
 }
 
 static bal_status line_up(const bal_sampler *s, queue *line)
 {
     bal_size count = 0;
-    bal_gidx first = s->layout->rank_first[s->comm->rank];
 
     for (bal_lidx j = 0; j < s->layout->m; j++)
         count += !bal_bits_has(&s->covered, j);
     bal_status st = bal_alloc(&line->at, count, "uncovered points");
     if (bal_failed(st))
         return st;
-    for (bal_lidx j = 0; j < s->layout->m; j++) {
-        bal_gidx row = s->route->row[j];
-        if (bal_bits_has(&s->covered, j))
-            continue;
-        line->at[line->count++] = (bal_ticket){
-            .key = bal_rng_u64(s->par->seed, s->par->pass, UINT32_MAX,
-                               (uint32_t)row, (uint32_t)(row >> 32)),
-            .row = row,
-            .pos = first + j,
-        };
-    }
+    for (bal_lidx j = 0; j < s->layout->m; j++)
+        if (!bal_bits_has(&s->covered, j))
+            line->at[line->count++] = bal_sampler_ticket(s, j);
     if (count > 0)
         qsort(line->at, (size_t)count, sizeof *line->at, by_key_and_row);
     return BAL_OK;
@@ -67,9 +66,9 @@ static int next_candidates(bal_sampler *s, queue *line, int w)
     bal_gidx first = s->layout->rank_first[s->comm->rank];
     int count = 0;
 
-    while (line->next < line->count &&
-           bal_bits_has(&s->covered,
-                        (bal_lidx)(line->at[line->next].pos - first)))
+    while (
+        line->next < line->count &&
+        bal_bits_has(&s->covered, (bal_lidx)(line->at[line->next].pos - first)))
         line->next++;
     for (bal_size i = line->next; i < line->count && count < w; i++)
         if (!bal_bits_has(&s->covered, (bal_lidx)(line->at[i].pos - first)))
@@ -123,7 +122,6 @@ static bool find_hits(bal_sampler *s, int w, uint64_t *hit)
 static int accept(bal_sampler *s, int w, const uint64_t *hit, int64_t *fresh)
 {
     uint64_t accepted = 0;
-    bal_size limit = s->par->max_landmarks;
     int count = 0;
 
     for (int i = 0; i < w; i++) {
@@ -133,12 +131,25 @@ static int accept(bal_sampler *s, int w, const uint64_t *hit, int64_t *fresh)
             bal_sampler_keep(s, &s->step[i], bal_sampler_scales(s, i));
             s->report->landmarks++;
             s->report->extended++;
-            s->full = limit > 0 && s->report->landmarks >= limit;
+            s->full = bal_sampler_is_full(s);
             count++;
         }
         bal_csr_row_finish(&s->step[i]);
     }
     return count;
+}
+
+/* Candidates to take next: at most one row in eight or so shall be in vain, and
+ * none that the limit forbids. */
+static int next_width(const bal_sampler *s, int w, int count, int accepted)
+{
+    bal_size left = s->par->max_landmarks - s->report->landmarks;
+
+    if (8 * accepted >= 7 * count)
+        w = 2 * w < s->w_most ? 2 * w : s->w_most;
+    else if (4 * accepted < 3 * count && w > 1)
+        w /= 2;
+    return s->par->max_landmarks > 0 && left < w ? (int)left : w;
 }
 
 /* Unless a rank has lost a row it should have kept. */
@@ -164,11 +175,8 @@ bal_verdict bal_sampler_extend(bal_sampler *s)
         if (!find_hits(s, count, hit))
             break;
         int accepted = accept(s, count, hit, &fresh);
-        s->report->overshoot += count - accepted;
-        if (accepted == count)
-            w = 2 * w < s->w_most ? 2 * w : s->w_most;
-        else if (2 * accepted < count && w > 1)
-            w /= 2;
+        s->report->overshoot = s->report->rows - s->report->landmarks;
+        w = next_width(s, w, count, accepted);
         bal_sampler_progress(s);
         if (s->stopping)
             break;

@@ -93,9 +93,10 @@ done:
     return st;
 }
 
-/* Marks the points that the rows cover and that are landmarks.  @return how
+/* Marks the points that the rows cover and that are landmarks, and where their
+ * rows are.  @return how
  * many of this rank's are covered */
-static bal_size mark_rows(bal_sampler *s)
+static bal_size mark_rows(bal_sampler *s, bal_status *mine)
 {
     bal_size points = 0;
     bal_gidx first = s->layout->rank_first[s->comm->rank];
@@ -105,6 +106,8 @@ static bal_size mark_rows(bal_sampler *s)
         points += bal_bits_mark(&s->covered, &s->a->row[i]);
         if (j >= 0 && j < s->layout->m)
             bal_bits_set(&s->landmark, (bal_lidx)j);
+        if (!bal_failed(*mine))
+            *mine = bal_places_set(&s->kept, s->a->row[i].landmark, i);
     }
     return points;
 }
@@ -129,7 +132,7 @@ bal_verdict bal_sampler_restore(bal_sampler *s)
     *from = (bal_sample_state){.stage = from->stage};
     mine = take_scales(s, s->report->scale);
     bal_free(&s->report->scale);
-    s->points = mark_rows(s);
+    s->points = mark_rows(s, &mine);
     bal_comm_sum_i64(s->comm, &s->points, 1);
     return bal_agree(s->comm, mine);
 }

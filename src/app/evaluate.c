@@ -1,45 +1,33 @@
-#define _POSIX_C_SOURCE 200809L
 /* One matrix after the other: read by slabs, controls taken apart, scored and
  * let go.  The scores stay, a few numbers for each label and batch. */
 #include "balans/app/evaluate.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
+#include "balans/io/publish.h"
 #include "balans/io/report.h"
 #include "balans/par/agree.h"
 #include "evaluate_internal.h"
 
 /* ---- before the work ---- */
 
-/* Found out now, not after the work. */
+/* Found out now, not after the work; only making a file tells for sure. */
 static bal_status check_json(const char *json, const char *input)
 {
-    char partial[4096];
-    struct stat there, in;
-    FILE *f;
+    const bal_named_file file[] = {{"the input", input, false},
+                                   {"the scores", json, true}};
+    bal_publish *made = NULL;
+    bal_status st;
 
     if (json == NULL)
         return BAL_OK;
-    if (stat(json, &there) == 0 && stat(input, &in) == 0 &&
-        there.st_dev == in.st_dev && there.st_ino == in.st_ino)
-        return BAL_FAIL(BAL_EUSAGE,
-                        "cannot write the scores to '%s': it is the input",
-                        json);
-    if (stat(json, &there) == 0 && S_ISDIR(there.st_mode))
-        return BAL_FAIL(
-            BAL_EIO, "cannot write the scores to '%s': it is a folder", json);
-    snprintf(partial, sizeof partial, "%s.partial", json);
-    f = fopen(partial, "w");
-    if (f == NULL)
-        return BAL_FAIL(BAL_EIO, "cannot write the scores to '%s': %s", json,
-                        strerror(errno));
-    fclose(f);
-    (void)remove(partial);
-    return BAL_OK;
+    BAL_TRY(bal_publish_apart(file, 2));
+    BAL_TRY(bal_publish_begin(json, true, &made));
+done:
+    bal_publish_discard(&made);
+    return st;
 }
 
 static bal_size count_lines(const char *text)
@@ -51,7 +39,7 @@ static bal_size count_lines(const char *text)
     return lines;
 }
 
-static bool has_name(const bal_panel *v, const char *name, size_t length)
+static bool has_name(const bal_evaluation *v, const char *name, size_t length)
 {
     for (bal_size i = 0; i < v->matrices; i++)
         if (strlen(v->name[i]) == length &&
@@ -61,7 +49,7 @@ static bool has_name(const bal_panel *v, const char *name, size_t length)
 }
 
 /* A matrix that is named twice counts once. */
-static bal_status list_matrices(bal_panel *v)
+static bal_status list_matrices(bal_evaluation *v)
 {
     const char *text = v->par->matrix;
     bal_size most = count_lines(text);
@@ -82,7 +70,7 @@ done:
     return st;
 }
 
-static bal_status find_control(bal_panel *v)
+static bal_status find_control(bal_evaluation *v)
 {
     v->control = -1;
     if (v->par->control == NULL)
@@ -104,7 +92,7 @@ static bal_status find_control(bal_panel *v)
     return BAL_OK;
 }
 
-static bal_verdict open_file(bal_panel *v)
+static bal_verdict open_file(bal_evaluation *v)
 {
     bal_verdict st;
     bal_comm *c = v->comm;
@@ -125,7 +113,7 @@ done:
 
 /* ---- one matrix ---- */
 
-static bal_status read_slab(bal_panel *v, bal_set *set)
+static bal_status read_slab(bal_evaluation *v, bal_set *set)
 {
     enum { PIECE = 16 << 20 };
     bal_size step = PIECE / set->d > 1 ? PIECE / set->d : 1;
@@ -136,13 +124,15 @@ static bal_status read_slab(bal_panel *v, bal_set *set)
         bal_size count = set->m - at < step ? set->m - at : step;
         st = bal_h5ad_read_rows(v->file, first + at, count,
                                 set->x + at * set->d);
-        bal_progress("read: %.0f %%",
-                     100.0 * (double)(at + count) / (double)set->m);
+        bal_progress_share((double)(at + count) / (double)set->m);
+        bal_progress("%lld of %lld rows", (long long)(first + at + count),
+                     (long long)set->n);
     }
     return st;
 }
 
-static bal_verdict read_matrix(bal_panel *v, const char *name, bal_set **out)
+static bal_verdict read_matrix(bal_evaluation *v, const char *name,
+                               bal_set **out)
 {
     bal_verdict st;
     bal_matrix_info info;
@@ -161,7 +151,7 @@ done:
 }
 
 /* Parts the controls from the rest, which replaces *set. */
-static bal_verdict part(bal_panel *v, bal_set **set, bal_set **controls)
+static bal_verdict part(bal_evaluation *v, bal_set **set, bal_set **controls)
 {
     bal_verdict st;
     bal_set *rest = NULL;
@@ -194,7 +184,7 @@ static bal_status copy_sizes(const bal_grouping *g, bal_size **out)
     return st;
 }
 
-static bal_verdict score_matrix(bal_panel *v, bal_size i)
+static bal_verdict score_matrix(bal_evaluation *v, bal_size i)
 {
     bal_verdict st;
     bal_set *set = NULL, *controls = NULL;
@@ -225,16 +215,20 @@ done:
     return st;
 }
 
-static bal_verdict write_json(bal_panel *v)
+static bal_verdict write_json(bal_evaluation *v)
 {
     json_t *r = v->comm->rank == 0 ? bal_evaluation_report(v) : NULL;
-    bal_verdict st = bal_report_write(v->comm, v->par->json, r);
+    bal_verdict st =
+        bal_agree(v->comm, v->comm->rank == 0 ? bal_h5ad_unchanged(v->file)
+                                              : BAL_OK);
 
+    if (!bal_failed(st))
+        st = bal_report_write(v->comm, v->par->json, r);
     json_decref(r);
     return st;
 }
 
-static bal_verdict run(bal_panel *v)
+static bal_verdict run(bal_evaluation *v)
 {
     bal_verdict st;
 
@@ -249,7 +243,7 @@ done:
     return st;
 }
 
-static void finish(bal_panel *v)
+static void finish(bal_evaluation *v)
 {
     bal_h5ad_close(&v->file);
     bal_labels_destroy(&v->batch);
@@ -266,7 +260,7 @@ static void finish(bal_panel *v)
 
 bal_verdict bal_evaluate_file(bal_comm *c, const bal_params *p)
 {
-    bal_panel v = {
+    bal_evaluation v = {
         .comm = c,
         .par = p,
         .threads = bal_params_threads(p),

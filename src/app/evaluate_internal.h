@@ -8,7 +8,7 @@
 #include "balans/io/h5ad.h"
 #include "balans/metric/scores.h"
 
-typedef struct bal_panel {
+typedef struct bal_evaluation {
     bal_comm *comm;
     const bal_params *par;
     int threads;
@@ -22,12 +22,12 @@ typedef struct bal_panel {
     bal_size *batch_size; /* [batches] */
     bal_size points;      /* without controls */
     bal_size matrices;
-} bal_panel;
+} bal_evaluation;
 
 /* The table on stdout, with notes below.  Local. */
-void bal_evaluation_print(const bal_panel *v);
+void bal_evaluation_print(const bal_evaluation *v);
 
 /* What goes into the JSON file; NULL if memory ran out.  Local. */
-json_t *bal_evaluation_report(const bal_panel *v);
+json_t *bal_evaluation_report(const bal_evaluation *v);
 
 #endif

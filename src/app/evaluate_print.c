@@ -17,7 +17,7 @@ static long long rounded(double v)
     return llround(v * 1e4);
 }
 
-static bool is_best(const bal_panel *v, bal_size i, bal_score s)
+static bool is_best(const bal_evaluation *v, bal_size i, bal_score s)
 {
     long long mine = rounded(v->score[i]->value[s]);
 
@@ -36,7 +36,7 @@ static int width_of(const char *name)
     return width > LEAST_WIDTH ? width : LEAST_WIDTH;
 }
 
-static void print_line(const bal_panel *v, bal_score s)
+static void print_line(const bal_evaluation *v, bal_score s)
 {
     printf("  %-*s", TITLE, bal_score_title(s));
     for (bal_size i = 0; i < v->matrices; i++) {
@@ -50,8 +50,8 @@ static void print_line(const bal_panel *v, bal_score s)
     putchar('\n');
 }
 
-static void print_lines(const bal_panel *v, const char *title, bal_score from,
-                        bal_score to)
+static void print_lines(const bal_evaluation *v, const char *title,
+                        bal_score from, bal_score to)
 {
     printf("%s\n", title);
     for (bal_score s = from; s <= to; s++)
@@ -59,7 +59,7 @@ static void print_lines(const bal_panel *v, const char *title, bal_score from,
             print_line(v, s);
 }
 
-static void print_head(const bal_panel *v)
+static void print_head(const bal_evaluation *v)
 {
     static const char *const kind[] = {"cosine", "Euclidean"};
     bal_size labels = v->label->count - (v->control >= 0);
@@ -78,7 +78,7 @@ static void print_head(const bal_panel *v)
 /* ---- notes ---- */
 
 /* All matrices have the same points, so what is undefined is so for all. */
-static void print_undefined(const bal_panel *v)
+static void print_undefined(const bal_evaluation *v)
 {
     const bal_scores *s = v->score[0];
     bool said[BAL_SCORE_COUNT] = {false};
@@ -97,7 +97,7 @@ static void print_undefined(const bal_panel *v)
     }
 }
 
-static void print_samples(const bal_panel *v)
+static void print_samples(const bal_evaluation *v)
 {
     const bal_scores *s = v->score[0];
 
@@ -117,7 +117,7 @@ static void print_samples(const bal_panel *v)
                (unsigned long long)v->par->seed);
 }
 
-void bal_evaluation_print(const bal_panel *v)
+void bal_evaluation_print(const bal_evaluation *v)
 {
     print_head(v);
     print_lines(v, "batch", BAL_SCORE_CONNECTIVITY, BAL_SCORE_SILHOUETTE_BATCH);
@@ -136,7 +136,8 @@ void bal_evaluation_print(const bal_panel *v)
 
 /* ---- the file ---- */
 
-static json_t *scores_of(const bal_panel *v, const bal_scores *s, bool values)
+static json_t *scores_of(const bal_evaluation *v, const bal_scores *s,
+                         bool values)
 {
     json_t *r = json_object();
     bool all = r != NULL;
@@ -153,7 +154,7 @@ static json_t *scores_of(const bal_panel *v, const bal_scores *s, bool values)
     return bal_report_whole(r, all);
 }
 
-static json_t *groups_of(const bal_panel *v, double *const *column,
+static json_t *groups_of(const bal_evaluation *v, double *const *column,
                          const bal_labels *groups, const bal_size *size)
 {
     json_t *r = json_object();
@@ -174,7 +175,7 @@ static json_t *groups_of(const bal_panel *v, double *const *column,
     return bal_report_whole(r, all);
 }
 
-static json_t *matrix_of(const bal_panel *v, const bal_scores *s)
+static json_t *matrix_of(const bal_evaluation *v, const bal_scores *s)
 {
     return json_pack(
         "{s:o, s:o, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:o}", "scores",
@@ -190,22 +191,20 @@ static json_t *matrix_of(const bal_panel *v, const bal_scores *s)
         groups_of(v, s->batch, v->batch, v->batch_size));
 }
 
-json_t *bal_evaluation_report(const bal_panel *v)
+json_t *bal_evaluation_report(const bal_evaluation *v)
 {
     json_t *matrices = json_object();
     bool all = matrices != NULL;
 
     for (bal_size i = 0; i < v->matrices; i++)
-        all = bal_report_add(matrices, v->name[i],
-                             matrix_of(v, v->score[i])) &&
+        all = bal_report_add(matrices, v->name[i], matrix_of(v, v->score[i])) &&
               all;
-    return json_pack(
-        "{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:o}", "version",
-        bal_version(), "commit", bal_commit(), "file",
-        bal_report_text(v->par->input), "parameters",
-        bal_options_report(BAL_FOR_EVALUATE, v->par), "points",
-        (json_int_t)v->points, "controls", (json_int_t)v->controls, "batches",
-        (json_int_t)v->batch->count, "labels",
-        (json_int_t)(v->label->count - (v->control >= 0)), "matrices",
-        bal_report_whole(matrices, all));
+    return json_pack("{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:o}", "version",
+                     bal_version(), "commit", bal_commit(), "file",
+                     bal_report_text(v->par->input), "parameters",
+                     bal_options_report(BAL_FOR_EVALUATE, v->par), "points",
+                     (json_int_t)v->points, "controls", (json_int_t)v->controls,
+                     "batches", (json_int_t)v->batch->count, "labels",
+                     (json_int_t)(v->label->count - (v->control >= 0)),
+                     "matrices", bal_report_whole(matrices, all));
 }

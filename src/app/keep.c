@@ -12,8 +12,9 @@
  * sample, which is kept at the end of each pass. So they only stop (bal_pause),
  * between two panels. Writing the output, once begun, is finished.
  *
- * A later pass works on X and Z that earlier ones have moved, so they are kept
- * as well. All else follows from the input. */
+ * What a checkpoint holds is written and read by keep_store.c. */
+#include "keep.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -24,9 +25,13 @@
 #include "balans/base/signals.h"
 #include "balans/base/timer.h"
 #include "balans/data/checksum.h"
-#include "balans/io/checkpoint.h"
+#include "balans/io/publish.h"
+#include "balans/kernel/blas.h"
 #include "balans/par/agree.h"
-#include "job.h"
+#include "balans/par/processors.h"
+#include "keep_store.h"
+
+#define NO_CHECKPOINT(k) ((k)->par->checkpoint == NULL)
 
 /* ---- What tells runs apart ---- */
 
@@ -34,37 +39,46 @@ static size_t add_options(const bal_params *p, char *text, size_t at)
 {
     char value[1024];
 
-    for (const bal_option *o = NULL;
-         (o = bal_option_next(BAL_FOR_CORRECT, o)) != NULL;)
-        if (o->result && at < BAL_IDENTITY_MOST)
+    for (const bal_option *o = bal_options; o->name != NULL; o++)
+        if (o->result && (o->commands & BAL_FOR_CORRECT) != 0 &&
+            at < BAL_IDENTITY_MOST)
             at += (size_t)snprintf(text + at, BAL_IDENTITY_MOST - at,
                                    "--%s %s\n", o->name,
                                    bal_option_value(o, p, value, sizeof value));
     return at;
 }
 
-static bal_verdict identify(bal_job *j)
+bal_verdict bal_keeper_identify(bal_keeper *k, const bal_input *in,
+                                uint64_t checksum)
 {
     char *text;
     size_t at = 0;
-    bal_status mine =
-        bal_alloc(&j->keeper.identity, BAL_IDENTITY_MOST, "the checkpoint");
-    bal_verdict st = bal_agree(j->comm, mine);
+    bal_verdict st;
 
+    if (NO_CHECKPOINT(k))
+        return bal_agree(k->comm, BAL_OK);
+    k->in = in;
+    st = bal_agree(
+        k->comm, bal_alloc(&k->identity, BAL_IDENTITY_MOST, "the checkpoint"));
     if (bal_failed(st))
         return st;
-    uint64_t batches = bal_checksum_batches(j->comm, j->route);
-    text = j->keeper.identity;
+    uint64_t batches = 0;
+    for (int i = 0; i < in->columns; i++)
+        batches = batches * 31 + bal_checksum_batches(k->comm, in->labels[i]);
+    bal_processors cpu = bal_processors_of(k->comm, bal_blas_core());
+    text = k->identity;
     at = (size_t)snprintf(text, BAL_IDENTITY_MOST, "version %s\n",
                           bal_version());
-    at = add_options(j->par, text, at);
+    at = add_options(k->par, text, at);
     if (at < BAL_IDENTITY_MOST)
         snprintf(text + at, BAL_IDENTITY_MOST - at,
                  "profiles of the input %lld\nfeatures of the input %lld\n"
                  "checksum of the input %016llx\n"
-                 "checksum of the batches %016llx\n",
-                 (long long)j->info.n, (long long)j->info.d,
-                 (unsigned long long)j->checksum, (unsigned long long)batches);
+                 "checksum of the batches %016llx\n"
+                 "OpenBLAS kernels %s\n",
+                 (long long)in->info.n, (long long)in->info.d,
+                 (unsigned long long)checksum, (unsigned long long)batches,
+                 cpu.text);
     return st;
 }
 
@@ -84,27 +98,25 @@ static void begin_to_ask(bal_keeper *k)
     k->asked = bal_now();
 }
 
-static bool has_to_stop(bal_job *j)
+static bool has_to_stop(bal_keeper *k)
 {
-    bal_keeper *k = &j->keeper;
     double now = bal_now();
 
     k->gap = now - k->asked > k->gap ? now - k->asked : k->gap;
     k->asked = now;
     return bal_signals_came() ||
-           (j->comm->rank == 0 &&
-            is_nearly_over(k, 60 * j->par->time_limit, now));
+           (k->comm->rank == 0 &&
+            is_nearly_over(k, 60 * k->par->time_limit, now));
 }
 
 static bal_wish wish(void *arg)
 {
-    bal_job *j = arg;
-    const bal_keeper *k = &j->keeper;
+    bal_keeper *k = arg;
 
-    if (has_to_stop(j))
+    if (has_to_stop(k))
         return BAL_STOP;
-    return j->comm->rank == 0 &&
-                   k->asked - k->saved >= 60 * j->par->checkpoint_every
+    return k->comm->rank == 0 &&
+                   k->asked - k->saved >= 60 * k->par->checkpoint_every
                ? BAL_SAVE
                : BAL_GO_ON;
 }
@@ -129,75 +141,48 @@ static bool is_same(const bal_mark *a, const bal_mark *b)
 }
 
 /* A job that stops where it began would do so for ever. */
-static bal_status fail_stopped(const bal_job *j)
+static bal_status fail_stopped(const bal_keeper *k)
 {
-    const bal_keeper *k = &j->keeper;
-    char file[BAL_PATH_MOST * 8];
+    const char *file = k->par->checkpoint;
 
-    snprintf(file, sizeof file, "'%s'", j->par->checkpoint);
     if (!is_same(&k->kept, &k->began))
         return BAL_FAIL(BAL_ESTOPPED,
-                        "the same command goes on from checkpoint %s", file);
+                        "the same command goes on from checkpoint '%s'", file);
     return BAL_FAIL(BAL_ESTOPPED,
-                    "the same command %s%s; this run added nothing, so %s",
+                    "the same command %s'%s'; this run added nothing, so %s",
                     k->there ? "goes on from checkpoint "
                              : "starts anew, without checkpoint ",
                     file,
-                    j->par->time_limit > 0 ? "give it more --time-limit"
+                    k->par->time_limit > 0 ? "give it more --time-limit"
                                            : "give it more time");
 }
 
 static bal_status ask(void *arg)
 {
     enum { GRACE = 5 };
-    bal_job *j = arg;
-    bal_keeper *k = &j->keeper;
+    bal_keeper *k = arg;
 
-    if (!has_to_stop(j))
+    if (!has_to_stop(k))
         return BAL_OK;
     if (k->told <= 0)
         k->told = k->asked;
     /* Where there is no checkpoint yet, the sampler may soon write one. */
     if (!k->there && k->asked - k->told < GRACE)
         return BAL_OK;
-    return fail_stopped(j);
+    return fail_stopped(k);
 }
 
 /* ---- Saving ---- */
 
-static bal_verdict write_state(bal_job *j, const bal_sample_state *state)
-{
-    bal_verdict st;
-    bal_shard *z = NULL;
-    bal_checkpoint k = {
-        .identity = j->keeper.identity,
-        .pass = j->keeper.pass,
-        .sampler = *state,
-    };
-
-    if (k.pass > 1) {
-        BAL_TRY(
-            bal_agree(j->comm, bal_shard_create(j->layout, j->space->p, &z)));
-        bal_tiles_to_rows(j->space->z, z);
-        k.x = j->x;
-        k.z = z;
-    }
-    BAL_TRY(bal_checkpoint_write(j->comm, j->par->checkpoint, &k));
-done:
-    bal_shard_destroy(&z);
-    return st;
-}
-
 static bal_verdict save(void *arg, const bal_sample_state *state, bool stop)
 {
-    bal_job *j = arg;
-    bal_keeper *k = &j->keeper;
+    bal_keeper *k = arg;
     double start = bal_now();
     bal_mark mark = mark_of(k->pass, state);
     bal_verdict st = {BAL_OK};
 
     if (!k->there || !is_same(&mark, &k->kept))
-        st = write_state(j, state);
+        st = bal_keeper_write(k, state);
     k->saved = k->asked = bal_now();
     k->cost = k->saved - start;
     if (!bal_failed(st)) {
@@ -205,80 +190,79 @@ static bal_verdict save(void *arg, const bal_sample_state *state, bool stop)
                   (long long)state->a->m, k->cost);
         k->kept = mark;
         k->there = true;
-        return bal_agree(j->comm, stop ? fail_stopped(j) : BAL_OK);
+        return bal_agree(k->comm, stop ? fail_stopped(k) : BAL_OK);
     }
     if (stop)
         return st;
     bal_warn("%s", bal_error_get()->text);
     bal_error_clear();
-    return bal_agree(j->comm, BAL_OK);
+    return bal_agree(k->comm, BAL_OK);
 }
 
 /* ---- The phases' side ---- */
 
-void bal_job_keep_start(bal_job *j)
+void bal_keeper_start(bal_keeper *k, bal_comm *c, const bal_params *par)
 {
-    if (j->par->checkpoint == NULL)
+    *k = (bal_keeper){.comm = c, .par = par};
+    if (NO_CHECKPOINT(k))
         return;
-    bal_signals_note(!j->par->quiet && j->comm->rank == 0);
-    j->keeper.start = bal_started();
-    j->keeper.began = j->keeper.kept = (bal_mark){.pass = 1, .width = 1};
-    begin_to_ask(&j->keeper);
-    j->comm->ask = ask;
-    j->comm->ask_arg = j;
+    bal_signals_note(!par->quiet && c->rank == 0);
+    k->start = bal_started();
+    k->began = k->kept = (bal_mark){.pass = 1, .width = 1};
+    begin_to_ask(k);
+    c->ask = ask;
+    c->ask_arg = k;
 }
 
-bal_verdict bal_job_keep_open(bal_job *j)
+bal_verdict bal_keeper_open(bal_keeper *k)
 {
-    if (j->par->checkpoint == NULL)
-        return bal_agree(j->comm, BAL_OK);
-    return bal_checkpoint_check(j->comm, j->par->checkpoint, &j->keeper.there);
-}
-
-bal_verdict bal_job_keep_restore(bal_job *j, int64_t *pass)
-{
+    bal_status mine = BAL_OK;
+    int64_t there = 0;
     bal_verdict st;
-    bal_keeper *k = &j->keeper;
-    bal_checkpoint from = {0};
 
-    if (j->par->checkpoint == NULL)
-        return bal_agree(j->comm, BAL_OK);
-    BAL_TRY(identify(j));
-    if (!k->there)
-        goto done;
-    from.identity = k->identity;
-    st = bal_checkpoint_read(j->comm, j->par->checkpoint, j->layout, &from);
-    k->from = from.sampler;
-    if (bal_failed(st))
-        goto done;
-    if (from.pass > 1) {
-        BAL_TRY(bal_agree(j->comm,
-                          bal_shard_create(j->layout, j->space->p, &j->z)));
-        BAL_TRY(
-            bal_checkpoint_read_moved(j->comm, j->par->checkpoint, j->x, j->z));
-        bal_tiles_from_rows(j->space->z, j->z);
-        bal_shard_destroy(&j->z);
+    if (NO_CHECKPOINT(k))
+        return bal_agree(k->comm, BAL_OK);
+    if (k->comm->rank == 0) {
+        mine = bal_publish_check(k->par->checkpoint, true);
+        there = bal_file_look(k->par->checkpoint).there;
     }
+    st = bal_agree(k->comm, mine);
+    bal_comm_max_i64(k->comm, &there, 1);
+    k->there = there > 0;
+    return st;
+}
+
+bal_verdict bal_keeper_restore(bal_keeper *k, bal_points *points, int64_t *pass,
+                               bool *blending, bal_passed *out)
+{
+    bal_verdict st = {BAL_OK};
+
+    k->points = points;
+    k->passed = out;
+    if (NO_CHECKPOINT(k) || !k->there)
+        return bal_agree(k->comm, BAL_OK);
+    BAL_TRY(bal_keeper_read(k));
     k->hook.from = &k->from;
-    k->kept = k->began = mark_of(from.pass, &k->from);
-    *pass = from.pass;
+    k->kept = k->began = mark_of(k->pass, &k->from);
+    *pass = k->pass;
+    *blending = k->blending;
+    k->pass = 0;
     bal_info("going on from checkpoint '%s': pass %lld, %lld landmarks",
-             j->par->checkpoint, (long long)from.pass,
-             (long long)from.sampler.a->m);
+             k->par->checkpoint, (long long)*pass, (long long)k->from.a->m);
 done:
     return st;
 }
 
-const bal_sample_hook *bal_job_keep_hook(bal_job *j, int64_t pass)
+const bal_sample_hook *bal_keeper_hook(bal_keeper *k, int64_t pass,
+                                       bool blending)
 {
-    bal_keeper *k = &j->keeper;
-
-    if (j->par->checkpoint == NULL)
+    if (NO_CHECKPOINT(k))
         return NULL;
     if (k->pass > 0) /* only the first pass of this run goes on */
         k->hook.from = NULL;
     k->pass = pass;
-    k->hook.arg = j;
+    k->blending = blending;
+    k->hook.arg = k;
     k->hook.wish = wish;
     k->hook.save = save;
     begin_to_ask(k);
@@ -287,15 +271,16 @@ const bal_sample_hook *bal_job_keep_hook(bal_job *j, int64_t pass)
     return &k->hook;
 }
 
-void bal_job_keep_remove(bal_job *j)
+void bal_keeper_remove(bal_keeper *k)
 {
-    if (j->par->checkpoint != NULL)
-        bal_checkpoint_remove(j->comm, j->par->checkpoint);
+    if (!NO_CHECKPOINT(k) && k->comm->rank == 0)
+        (void)remove(k->par->checkpoint);
 }
 
-void bal_job_keep_finish(bal_job *j)
+void bal_keeper_finish(bal_keeper *k)
 {
-    j->comm->ask = NULL;
-    bal_sample_state_finish(&j->keeper.from);
-    bal_free(&j->keeper.identity);
+    if (k->comm != NULL)
+        k->comm->ask = NULL;
+    bal_sample_state_finish(&k->from);
+    bal_free(&k->identity);
 }

@@ -129,8 +129,8 @@ static bal_status set_text(const char *text, char **out)
 static bal_status add_text(const char *text, char **out)
 {
     size_t before = strlen(*out), bytes = strlen(text) + 1;
-    bal_status st = bal_resize(out, (bal_size)(before + 1 + bytes),
-                               "an option");
+    bal_status st =
+        bal_resize(out, (bal_size)(before + 1 + bytes), "an option");
 
     if (bal_failed(st))
         return st;
@@ -162,10 +162,23 @@ static bool set_number(const bal_option *o, void *value, const char *text)
     return false;
 }
 
+static const char *nearest_choice(const bal_option *o, const char *text)
+{
+    static const char *const flags[] = {"true", "false"};
+    size_t count = 0;
+
+    if (o->kind == BAL_OPTION_FLAG)
+        return bal_nearest(text, flags, 2);
+    while (o->choice != NULL && o->choice[count] != NULL)
+        count++;
+    return bal_nearest(text, o->choice, count);
+}
+
 bal_status bal_option_set(const bal_option *o, bal_params *p, const char *text,
                           bool again, const char *who)
 {
     char allowed[256];
+    const char *near;
     void *value = member(o, p);
 
     if (o->automatic && strcmp(text, "auto") == 0) {
@@ -177,8 +190,14 @@ bal_status bal_option_set(const bal_option *o, bal_params *p, const char *text,
                                     : set_text(text, value);
     if (set_number(o, value, text))
         return BAL_OK;
+    bal_option_allowed(o, allowed, sizeof allowed);
+    near = nearest_choice(o, text);
+    if (near != NULL)
+        return BAL_FAIL(BAL_EUSAGE,
+                        "cannot take '%s' for %s: it must be %s; is '%s' meant",
+                        text, who, allowed, near);
     return BAL_FAIL(BAL_EUSAGE, "cannot take '%s' for %s: it must be %s", text,
-                    who, bal_option_allowed(o, allowed, sizeof allowed));
+                    who, allowed);
 }
 
 /* ---- all of the table ---- */
@@ -234,52 +253,15 @@ const bal_option *bal_option_find(unsigned commands, const char *name)
     return o;
 }
 
-static int least(int a, int b, int c)
-{
-    int ab = a < b ? a : b;
-
-    return ab < c ? ab : c;
-}
-
-enum { NAME_MOST = 40 };
-
-/* Insertions, deletions and replacements that turn one name into the other;
- * NAME_MOST if one is too long to be compared. */
-static int edits(const char *a, const char *b)
-{
-    int row[NAME_MOST];
-    int m = (int)strlen(b);
-
-    if (m >= NAME_MOST || strlen(a) >= NAME_MOST)
-        return NAME_MOST;
-    for (int j = 0; j <= m; j++)
-        row[j] = j;
-    for (int i = 1; a[i - 1] != '\0'; i++) {
-        int corner = row[0];
-        row[0] = i;
-        for (int j = 1; j <= m; j++) {
-            int replaced = corner + (a[i - 1] != b[j - 1]);
-            corner = row[j];
-            row[j] = least(replaced, row[j] + 1, row[j - 1] + 1);
-        }
-    }
-    return row[m];
-}
-
 const char *bal_option_nearest(unsigned commands, const char *name)
 {
-    const char *nearest = NULL;
-    int fewest = (int)strlen(name) / 3 + 2;
+    const char *names[BAL_OPTIONS_MOST];
+    size_t count = 0;
 
     for (const bal_option *o = NULL;
-         (o = bal_option_next(commands, o)) != NULL;) {
-        int now = edits(o->name, name);
-        if (now < fewest) {
-            fewest = now;
-            nearest = o->name;
-        }
-    }
-    return nearest;
+         (o = bal_option_next(commands, o)) != NULL;)
+        names[count++] = o->name;
+    return bal_nearest(name, names, count);
 }
 
 /* ---- files ---- */

@@ -299,36 +299,80 @@ static void describe_default(const bal_option *o, unsigned commands, char *buf,
         buf[0] = '\0';
 }
 
-static void print_head(const bal_option *o, char *head, size_t size)
+char *bal_option_names(const bal_option *o, char *buf, size_t size)
 {
-    char names[64];
-
+    buf[0] = '\0';
     if (o->letter != '\0')
-        snprintf(names, sizeof names, "-%c, --%s", o->letter, o->name);
+        snprintf(buf, size, "-%c, ", o->letter);
+    append(buf, size, "--");
+    append(buf, size, o->name);
+    append(buf, size, o->operand != NULL ? " " : "");
+    append(buf, size, o->operand != NULL ? o->operand : "");
+    return buf;
+}
+
+char *bal_option_describe(const bal_option *o, unsigned commands, char *buf,
+                          size_t size)
+{
+    char allowed[256] = "", preset[128];
+    bool plain = o->kind == BAL_OPTION_TEXT || o->kind == BAL_OPTION_FLAG;
+
+    describe_default(o, commands, preset, sizeof preset);
+    snprintf(buf, size, "%s%s%s%s", o->meaning, plain ? "" : "; ",
+             plain ? "" : bal_option_allowed(o, allowed, sizeof allowed),
+             preset);
+    return buf;
+}
+
+const char *bal_group_title(bal_group group)
+{
+    static const char *const title[BAL_GROUP_COUNT] = {
+        [BAL_GROUP_DATA] = "Data",
+        [BAL_GROUP_SPACE] = "Distance space",
+        [BAL_GROUP_SAMPLING] = "Landmarks and affinities",
+        [BAL_GROUP_CORRECTION] = "Correction",
+        [BAL_GROUP_METRICS] = "Metrics",
+        [BAL_GROUP_MIXTURE] = "Synthetic data",
+        [BAL_GROUP_OUTPUT] = "Output",
+        [BAL_GROUP_RESOURCES] = "Memory, threads, ranks",
+        [BAL_GROUP_STOPPING] = "Stopping and going on",
+        [BAL_GROUP_RUN] = "General",
+    };
+
+    return title[group];
+}
+
+static void print_option(const bal_option *o, unsigned commands, FILE *stream)
+{
+    char names[128], text[1024];
+    int width =
+        fprintf(stream, "  %s", bal_option_names(o, names, sizeof names));
+
+    if (width > HELP_COLUMN - 2)
+        fprintf(stream, "\n%*s", HELP_COLUMN - 1, "");
     else
-        snprintf(names, sizeof names, "--%s", o->name);
-    snprintf(head, size, "  %s%s%s", names, o->operand != NULL ? " " : "",
-             o->operand != NULL ? o->operand : "");
+        fprintf(stream, "%*s", HELP_COLUMN - 1 - width, "");
+    print_wrapped(bal_option_describe(o, commands, text, sizeof text),
+                  HELP_COLUMN - 1, stream);
 }
 
 void bal_options_help(unsigned commands, FILE *stream)
 {
-    char head[128], text[1024], allowed[256], preset[128];
+    bool first = true;
 
-    for (const bal_option *o = NULL;
-         (o = bal_option_next(commands, o)) != NULL;) {
-        bool plain = o->kind == BAL_OPTION_TEXT || o->kind == BAL_OPTION_FLAG;
-        print_head(o, head, sizeof head);
-        describe_default(o, commands, preset, sizeof preset);
-        snprintf(text, sizeof text, "%s%s%s%s", o->meaning, plain ? "" : "; ",
-                 plain ? "" : bal_option_allowed(o, allowed, sizeof allowed),
-                 preset);
-        int width = fprintf(stream, "%s", head);
-        if (width > HELP_COLUMN - 2)
-            fprintf(stream, "\n%*s", HELP_COLUMN - 1, "");
-        else
-            fprintf(stream, "%*s", HELP_COLUMN - 1 - width, "");
-        print_wrapped(text, HELP_COLUMN - 1, stream);
+    for (int group = 0; group < BAL_GROUP_COUNT; group++) {
+        bool titled = false;
+        for (const bal_option *o = NULL;
+             (o = bal_option_next(commands, o)) != NULL;) {
+            if ((int)o->group != group)
+                continue;
+            if (!titled)
+                fprintf(stream, "%s%s:\n", first ? "" : "\n",
+                        bal_group_title(o->group));
+            first = false;
+            titled = true;
+            print_option(o, commands, stream);
+        }
     }
 }
 
@@ -360,8 +404,7 @@ json_t *bal_options_report(unsigned commands, const bal_params *p)
 
     for (const bal_option *o = NULL;
          (o = bal_option_next(commands, o)) != NULL;)
-        if (o->result &&
-            !(o->kind == BAL_OPTION_TEXT && text_of(o, p) == NULL))
+        if (o->result && !(o->kind == BAL_OPTION_TEXT && text_of(o, p) == NULL))
             all = bal_report_add(r, o->name, value_of(o, p)) && all;
     return bal_report_whole(r, all);
 }

@@ -140,8 +140,8 @@ static void lay_out(job *j)
     int size = j->comm->size, rank = j->comm->rank;
     bal_size most = n / size + 1;
 
-    j->first = bal_slab_first(n, rank, size);
-    j->m = bal_slab_first(n, rank + 1, size) - j->first;
+    j->first = bal_share_first(n, rank, size);
+    j->m = bal_share_first(n, rank + 1, size) - j->first;
     j->panel = row < PANEL ? PANEL / row : 1;
     if (j->panel > most)
         j->panel = most;
@@ -197,10 +197,9 @@ static bal_verdict create(job *j, json_t *uns)
         .column = columns,
         .columns = 2,
         .uns = uns,
-        .force = s->force,
     };
 
-    return bal_h5ad_out_create(j->comm, s->output, &plan, &j->out);
+    return bal_h5ad_out_create(j->out, &plan);
 }
 
 static void draw_rows(job *j, bal_gidx first, bal_size count)
@@ -241,8 +240,9 @@ static bal_verdict write_all(job *j)
         bal_size left = j->m - from;
         BAL_TRY(
             write_panel(j, j->first + from, left < j->panel ? left : j->panel));
-        bal_progress("write: %.0f %%",
-                     100.0 * (double)(p + 1) / (double)j->panels);
+        bal_progress_share((double)(p + 1) / (double)j->panels);
+        bal_progress("panel %lld of %lld", (long long)p + 1,
+                     (long long)j->panels);
     }
     bal_progress_end();
 done:
@@ -257,7 +257,7 @@ bal_verdict bal_simulate_file(bal_comm *c, const bal_params *s)
 
     bal_comm_enter(c, BAL_PHASE_WRITE);
     lay_out(&j);
-    BAL_TRY(bal_h5ad_out_check(c, s->output, NULL, s->force));
+    BAL_TRY(bal_h5ad_out_begin(c, s->output, NULL, s->force, &j.out));
     BAL_TRY(bal_agree(c, prepare(&j)));
     uns = provenance(s);
     BAL_TRY(bal_agree(c, bal_report_status(uns)));

@@ -17,7 +17,7 @@
 #include "balans/kernel/blas.h"
 #include "balans/kernel/cpu.h"
 #include "balans/par/agree.h"
-#include "job.h"
+#include "summary.h"
 
 static const char *base_name(const char *path)
 {
@@ -31,21 +31,22 @@ static json_t *sum_of(uint64_t sum)
     return json_sprintf("%016llx", (unsigned long long)sum);
 }
 
-static json_t *input_of(const bal_job *j)
+static json_t *input_of(const bal_outcome *r)
 {
+    const bal_input *in = r->in;
+
     return json_pack("{s:o, s:I, s:I, s:I, s:I, s:o}", "name",
-                     bal_report_text(base_name(j->par->input)), "bytes",
-                     (json_int_t)bal_h5ad_file_bytes(j->file), "profiles",
-                     (json_int_t)j->info.n, "features", (json_int_t)j->info.d,
-                     "batches", (json_int_t)j->labels->count, "checksum",
-                     sum_of(j->checksum));
+                     bal_report_text(base_name(in->par->input)), "bytes",
+                     (json_int_t)bal_h5ad_file_bytes(in->file), "profiles",
+                     (json_int_t)in->info.n, "features", (json_int_t)in->info.d,
+                     "batches", (json_int_t)in->labels[0]->count, "checksum",
+                     sum_of(r->checksum_in));
 }
 
 static json_t *scaling_of(const bal_space *s)
 {
-    return json_pack("{s:o, s:o, s:o}", "mean",
-                     bal_report_reals(s->mean, s->d), "sd",
-                     bal_report_reals(s->sd, s->d), "centre",
+    return json_pack("{s:o, s:o, s:o}", "mean", bal_report_reals(s->mean, s->d),
+                     "sd", bal_report_reals(s->sd, s->d), "centre",
                      bal_report_reals(s->centre, s->d));
 }
 
@@ -61,39 +62,125 @@ static json_t *components_of(const bal_space *s)
                      bal_report_reals(ratio, count));
 }
 
-json_t *bal_job_provenance(const bal_job *j)
+/* A number that was not measured, or has no limit, is null. */
+static json_t *measured(double v)
 {
-    const bal_sample_report *s = &j->report;
-    json_t *r = json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "version",
-        bal_version(), "commit", bal_commit(), "build",
-        bal_report_text(bal_build()), "params",
-        bal_options_report(BAL_FOR_CORRECT, j->par), "input", input_of(j),
-        "n_landmarks", (json_int_t)s->landmarks, "n_extended",
-        (json_int_t)s->extended, "n_uncovered", (json_int_t)s->uncovered,
-        "n_affinities", (json_int_t)s->entries, "checksum",
-        sum_of(j->checksum_x), "scaling", scaling_of(j->space));
+    return v >= 0 ? bal_report_real(v) : json_null();
+}
 
-    return bal_report_whole(
-        r, !j->space->pca ||
-               bal_report_add(r, "pca", components_of(j->space)));
+static json_t *passes_of(const bal_passed *p)
+{
+    json_t *list = json_array();
+
+    for (int64_t i = 0; list != NULL && i < p->passes; i++) {
+        const bal_pass_report *t = &p->pass[i];
+        if (json_array_append_new(
+                list, json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "column",
+                                (json_int_t)t->column, "landmarks",
+                                (json_int_t)t->landmarks, "affinities",
+                                (json_int_t)t->entries, "uncovered",
+                                (json_int_t)t->uncovered, "median_move",
+                                measured(t->move), "scale", measured(t->scale),
+                                "unseen", measured(t->unseen))) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+/* The lists of a dict: uns has no lists of dicts, so the passes are kept column
+ * by column there as well as here. */
+static json_t *pass_columns_of(const bal_passed *p)
+{
+    static const char *const key[] = {"column",    "landmarks",   "affinities",
+                                      "uncovered", "median_move", "scale",
+                                      "unseen"};
+    json_t *list = passes_of(p), *r = json_object(), *row;
+    bool all = list != NULL && r != NULL;
+    size_t i;
+
+    for (size_t k = 0; all && k < sizeof key / sizeof *key; k++) {
+        json_t *column = json_array();
+        json_array_foreach(list, i, row)
+        {
+            json_t *v = json_object_get(row, key[k]);
+            all =
+                all && json_array_append_new(
+                           column, json_is_null(v)
+                                       ? json_real(-1)
+                                       : json_real(json_number_value(v))) == 0;
+        }
+        all = all && bal_report_add(r, key[k], column);
+    }
+    json_decref(list);
+    return bal_report_whole(r, all);
+}
+
+enum { BETWEEN_MOST = 256 }; /* batches whose mean trust is told */
+
+/* The mean trust of each batch's landmarks in each batch, and their names. */
+static json_t *trust_of(const bal_outcome *r)
+{
+    const bal_labels *l = r->points->order->labels;
+    json_t *names = json_array(), *rows = json_array();
+    bool all = names != NULL && rows != NULL;
+
+    for (bal_size a = 0; a < l->count; a++)
+        all = all &&
+              json_array_append_new(names, bal_report_text(l->name[a])) == 0 &&
+              json_array_append_new(
+                  rows, bal_report_reals(r->passed->between + a * l->count,
+                                         l->count)) == 0;
+    if (all)
+        return json_pack("{s:o, s:o}", "batches", names, "mean", rows);
+    json_decref(names);
+    json_decref(rows);
+    return NULL;
+}
+
+json_t *bal_run_provenance(const bal_outcome *r)
+{
+    const bal_sample_report *s = &r->passed->last.report;
+    json_t *v = json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, "
+        "s:f}",
+        "version", bal_version(), "commit", bal_commit(), "build",
+        bal_report_text(bal_build()), "params",
+        bal_options_report(BAL_FOR_CORRECT, r->in->par), "input", input_of(r),
+        "n_landmarks", (json_int_t)s->landmarks, "n_extended",
+        (json_int_t)s->extended, "n_filled", (json_int_t)s->filled,
+        "n_uncovered", (json_int_t)s->uncovered, "n_affinities",
+        (json_int_t)s->entries, "checksum", sum_of(r->checksum_out), "scaling",
+        scaling_of(r->space), "passes", pass_columns_of(r->passed), "unseen",
+        r->passed->unseen);
+
+    v = bal_report_whole(
+        v, !r->space->pca || bal_report_add(v, "pca", components_of(r->space)));
+    return bal_report_whole(v, r->passed->between == NULL ||
+                                   r->points->order->labels->count >
+                                       BETWEEN_MOST ||
+                                   bal_report_add(v, "trust", trust_of(r)));
 }
 
 /* Figures of one rank, gathered on all. */
 enum {
-    F_SECONDS = 0,                          /* nanoseconds by phase */
-    F_CALLS = F_SECONDS + BAL_PHASE_COUNT,  /* by phase */
-    F_BYTES = F_CALLS + BAL_PHASE_COUNT,    /* by phase */
-    F_IO = F_BYTES + BAL_PHASE_COUNT,       /* by phase */
+    F_SECONDS = 0,                         /* nanoseconds by phase */
+    F_CALLS = F_SECONDS + BAL_PHASE_COUNT, /* by phase */
+    F_BYTES = F_CALLS + BAL_PHASE_COUNT,   /* by phase */
+    F_IO = F_BYTES + BAL_PHASE_COUNT,      /* by phase */
     F_RSS = F_IO + BAL_PHASE_COUNT,
     F_FORMULA,
     F_HELD,
     F_COUNT
 };
 
-static void own_figures(const bal_job *j, int64_t *f)
+static void own_figures(const bal_outcome *r, int64_t *f)
 {
-    const bal_comm *c = j->comm;
+    const bal_comm *c = r->in->comm;
+    bal_rank_part part =
+        bal_model_part(r->workload, r->points->order->layout);
+    bal_size phase[BAL_RUN_PHASES];
 
     for (int p = 0; p < BAL_PHASE_COUNT; p++) {
         f[F_SECONDS + p] = (int64_t)(c->tally[p].seconds * 1e9);
@@ -103,7 +190,9 @@ static void own_figures(const bal_job *j, int64_t *f)
     }
     f[F_RSS] = bal_mem_rss_peak();
     f[F_HELD] = bal_mem_peak();
-    f[F_FORMULA] = bal_job_memory(j, j->space->p, j->a->bytes);
+    f[F_FORMULA] =
+        bal_model_memory(r->workload, &part, (double)r->passed->last.m,
+                         r->passed->affinity_bytes, phase);
 }
 
 typedef struct spread {
@@ -128,9 +217,9 @@ static json_t *phase_of(const int64_t *all, int size, int phase)
     spread t = spread_of(all, size, F_SECONDS + phase);
 
     return json_pack(
-        "{s:f, s:f, s:f, s:I, s:I, s:I}", "seconds_min",
-        1e-9 * (double)t.least, "seconds_mean", 1e-9 * (double)t.sum / size,
-        "seconds_max", 1e-9 * (double)t.most,
+        "{s:f, s:f, s:f, s:I, s:I, s:I}", "seconds_min", 1e-9 * (double)t.least,
+        "seconds_mean", 1e-9 * (double)t.sum / size, "seconds_max",
+        1e-9 * (double)t.most,
         /* Every rank takes part in every collective. */
         "collective_calls",
         (json_int_t)spread_of(all, size, F_CALLS + phase).most,
@@ -157,12 +246,11 @@ static json_t *memory_of(const int64_t *all, int size)
     spread rss = spread_of(all, size, F_RSS);
     spread held = spread_of(all, size, F_HELD);
 
-    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "rss_peak_min",
-                     (json_int_t)rss.least, "rss_peak_max",
-                     (json_int_t)rss.most, "allocated_peak_min",
-                     (json_int_t)held.least, "allocated_peak_max",
-                     (json_int_t)held.most, "formula_max",
-                     (json_int_t)spread_of(all, size, F_FORMULA).most);
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I}", "rss_peak_min", (json_int_t)rss.least,
+        "rss_peak_max", (json_int_t)rss.most, "allocated_peak_min",
+        (json_int_t)held.least, "allocated_peak_max", (json_int_t)held.most,
+        "formula_max", (json_int_t)spread_of(all, size, F_FORMULA).most);
 }
 
 static json_t *libraries_of(void)
@@ -184,21 +272,19 @@ static json_t *sampling_of(const bal_sample_report *s)
         "{s:I, s:I, s:I, s:I, s:o, s:o}", "rows", (json_int_t)s->rows,
         "overshoot", (json_int_t)s->overshoot, "repeats",
         (json_int_t)s->repeats, "in_flight", (json_int_t)s->in_flight,
-        "curve_landmarks",
-        bal_report_ints(s->curve_landmarks, s->curve_count), "curve_covered",
-        bal_report_ints(s->curve_covered, s->curve_count));
+        "curve_landmarks", bal_report_ints(s->curve_landmarks, s->curve_count),
+        "curve_covered", bal_report_ints(s->curve_covered, s->curve_count));
 }
 
 /* ScaLAPACK's numbers depend on the number of ranks by rounding. */
 static json_t *nystrom_of(const bal_nystrom_report *n)
 {
     return json_pack("{s:I, s:I, s:o, s:o, s:o, s:I}", "landmarks",
-                     (json_int_t)n->landmarks, "rank_kept",
-                     (json_int_t)n->kept, "largest_eigenvalue",
-                     bal_report_real(n->largest), "smallest_eigenvalue",
-                     bal_report_real(n->smallest), "share_negative",
-                     bal_report_real(n->negative), "fallbacks",
-                     (json_int_t)n->fallbacks);
+                     (json_int_t)n->landmarks, "rank_kept", (json_int_t)n->kept,
+                     "largest_eigenvalue", bal_report_real(n->largest),
+                     "smallest_eigenvalue", bal_report_real(n->smallest),
+                     "share_negative", bal_report_real(n->negative),
+                     "fallbacks", (json_int_t)n->fallbacks);
 }
 
 enum { HOST_WORDS = 8 }; /* of a host's name, as it travels */
@@ -240,8 +326,7 @@ static json_t *lengths_of(int64_t *length, bal_size m)
         sum += length[i];
     return json_pack("{s:I, s:I, s:f, s:I}", "min", (json_int_t)length[0],
                      "median", (json_int_t)length[m / 2], "mean",
-                     (double)sum / (double)m, "max",
-                     (json_int_t)length[m - 1]);
+                     (double)sum / (double)m, "max", (json_int_t)length[m - 1]);
 }
 
 /* What the ranks have to say, on all of them. */
@@ -251,58 +336,62 @@ typedef struct gathered {
     int64_t *length; /* [m], entries of the landmarks' rows */
 } gathered;
 
-static bal_verdict gather(bal_job *j, gathered *g)
+static bal_verdict gather(const bal_outcome *r, gathered *g)
 {
-    bal_comm *c = j->comm;
+    bal_comm *c = r->in->comm;
     int64_t figure[F_COUNT], own[HOST_WORDS] = {0};
     char host[8 * HOST_WORDS] = "unknown";
     bal_status mine;
     bal_verdict st;
 
     bal_comm_enter(c, c->phase); /* up to now */
-    own_figures(j, figure);
+    own_figures(r, figure);
     mine = bal_alloc(&g->figure, (bal_size)F_COUNT * c->size, "the report");
     if (!bal_failed(mine))
         mine =
             bal_alloc(&g->host, (bal_size)HOST_WORDS * c->size, "the report");
     if (!bal_failed(mine))
-        mine = bal_alloc(&g->length, j->a->m, "the report");
+        mine = bal_alloc(&g->length, r->passed->last.m, "the report");
     BAL_TRY(bal_agree(c, mine));
     bal_comm_gather_i64(c, figure, F_COUNT, g->figure);
     (void)gethostname(host, sizeof host - 1);
     memcpy(own, host, sizeof own);
     bal_comm_gather_i64(c, own, HOST_WORDS, g->host);
-    bal_csr_row_sizes(c, j->a, g->length);
+    if (r->passed->last.m > 0)
+        memcpy(g->length, r->passed->last.length,
+               (size_t)r->passed->last.m * sizeof *g->length);
 done:
     return st;
 }
 
-static json_t *report_of(const bal_job *j, const gathered *g)
+static json_t *report_of(const bal_outcome *r, const gathered *g)
 {
-    int ranks = j->comm->size;
-    json_t *r = json_pack(
-        "{s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "hosts",
+    const bal_params *par = r->in->par;
+    int ranks = r->in->comm->size;
+    json_t *v = json_pack(
+        "{s:o, s:o, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o}", "hosts",
         hosts_of(g->host, ranks), "row_lengths",
-        lengths_of(g->length, j->a->m), "ranks", (json_int_t)ranks, "threads",
-        (json_int_t)j->threads, "memory_per_rank", (json_int_t)j->memory,
+        lengths_of(g->length, r->passed->last.m), "ranks", (json_int_t)ranks,
+        "threads", (json_int_t)bal_params_threads(par), "memory_per_rank",
+        (json_int_t)bal_params_memory(par), "streamed", r->workload->streamed,
         "libraries", libraries_of(), "phases", phases_of(g->figure, ranks),
         "memory", memory_of(g->figure, ranks), "sampling",
-        sampling_of(&j->report));
+        sampling_of(&r->passed->last.report));
 
     return bal_report_whole(
-        r, j->par->estimator != BAL_NYSTROM ||
-               bal_report_add(r, "nystrom", nystrom_of(&j->nystrom_report)));
+        v, par->estimator != BAL_NYSTROM ||
+               bal_report_add(v, "nystrom", nystrom_of(&r->passed->nystrom)));
 }
 
-bal_verdict bal_job_run_report(bal_job *j, json_t **out)
+bal_verdict bal_run_report(const bal_outcome *r, json_t **out)
 {
     gathered g = {0};
     bal_verdict st;
 
     *out = NULL;
-    BAL_TRY(gather(j, &g));
-    *out = report_of(j, &g);
-    BAL_TRY(bal_agree(j->comm, bal_report_status(*out)));
+    BAL_TRY(gather(r, &g));
+    *out = report_of(r, &g);
+    BAL_TRY(bal_agree(r->in->comm, bal_report_status(*out)));
 done:
     bal_free(&g.figure);
     bal_free(&g.host);
@@ -320,7 +409,7 @@ static int64_t int_of(const json_t *r, const char *key)
     return json_integer_value(json_object_get(r, key));
 }
 
-void bal_job_print_phases(const json_t *run)
+void bal_run_print_phases(const json_t *run)
 {
     const json_t *memory = json_object_get(run, "memory");
     const char *phase;
@@ -329,35 +418,13 @@ void bal_job_print_phases(const json_t *run)
 
     bal_info("%-8s %9s %9s %9s %9s %11s %11s", "phase", "min s", "mean s",
              "max s", "calls", "sent", "file");
-    json_object_foreach (json_object_get(run, "phases"), phase, v)
-        bal_info("%-8s %9.3f %9.3f %9.3f %9lld %11s %11s", phase,
-                 real_of(v, "seconds_min"), real_of(v, "seconds_mean"),
-                 real_of(v, "seconds_max"),
-                 (long long)int_of(v, "collective_calls"),
-                 bal_bytes(sent, sizeof sent, int_of(v, "collective_bytes")),
-                 bal_bytes(moved, sizeof moved, int_of(v, "file_bytes")));
+    json_object_foreach(json_object_get(run, "phases"), phase, v) bal_info(
+        "%-8s %9.3f %9.3f %9.3f %9lld %11s %11s", phase,
+        real_of(v, "seconds_min"), real_of(v, "seconds_mean"),
+        real_of(v, "seconds_max"), (long long)int_of(v, "collective_calls"),
+        bal_bytes(sent, sizeof sent, int_of(v, "collective_bytes")),
+        bal_bytes(moved, sizeof moved, int_of(v, "file_bytes")));
     bal_info("peak memory of a rank: %s; at most %s by the formula",
              bal_bytes(peak, sizeof peak, int_of(memory, "rss_peak_max")),
              bal_bytes(most, sizeof most, int_of(memory, "formula_max")));
-}
-
-bal_size bal_job_memory_of(const bal_job *j, const bal_layout *l, bal_size p,
-                           bal_size affinities)
-{
-    enum { PROGRAM = 56 << 20 }; /* as measured, with MPI, HDF5 and BLAS */
-    bal_size m = l->m, slab = bal_slab_first(l->n, l->rank + 1, l->size) -
-                              bal_slab_first(l->n, l->rank, l->size);
-    /* A CSC matrix is turned round in memory: index and value of each entry,
-     * once more while they travel. */
-    bal_size turned = j->info.storage == BAL_CSC
-                          ? 24 * (j->info.nnz / l->size + 1)
-                          : 0;
-
-    return PROGRAM + 4 * m * j->info.d + 4 * (l->lanes + m) * p + 8 * m +
-           12 * slab + turned + affinities + j->memory;
-}
-
-bal_size bal_job_memory(const bal_job *j, bal_size p, bal_size affinities)
-{
-    return bal_job_memory_of(j, j->layout, p, affinities);
 }

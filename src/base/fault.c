@@ -13,11 +13,12 @@ enum { WISHES = 4 };
 static int self = -1;
 static long reached[WISHES]; /* times this rank came by a wish's point */
 
-/* One name for each call of bal_fault(), in the order of a run. */
+/* One name for each kind of step, in the order of a run. */
 const char *const bal_fault_points[] = {
-    "open",   "batches", "read",   "space",   "eigen",  "sample",
-    "row",    "keep",    "fill",   "publish", "invert", "correct",
-    "create", "write",   "finish", NULL,
+    "aside",   "open",    "batches", "begin",  "read",  "space",
+    "eigen",   "sample",  "row",    "keep",  "fill",
+    "publish", "invert",  "correct", "create", "write",
+    "finish",  NULL,
 };
 
 void bal_fault_set_rank(int rank)
@@ -35,7 +36,7 @@ static const struct {
     {"hang", HANG, 0},         {"wait", WAIT, 0},
     {"slow", SLOW, 0},         {"kill", SIGNAL, SIGKILL},
     {"stop", SIGNAL, SIGSTOP}, {"term", SIGNAL, SIGTERM},
-    {"usr1", SIGNAL, SIGUSR1},
+    {"usr1", SIGNAL, SIGUSR1}, {"int", SIGNAL, SIGINT},
 };
 
 static void sleep_ms(long ms)

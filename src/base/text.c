@@ -123,3 +123,51 @@ char *bal_bytes(char *buf, size_t size, bal_size bytes)
     snprintf(buf, size, u == 0 ? "%.0f %s" : "%.1f %s", v, unit[u]);
     return buf;
 }
+
+static int least(int a, int b, int c)
+{
+    int ab = a < b ? a : b;
+
+    return ab < c ? ab : c;
+}
+
+enum { NAME_MOST = 40 };
+
+/* Insertions, deletions and replacements that turn one name into the other;
+ * NAME_MOST if one is too long to be compared. */
+static int edits(const char *a, const char *b)
+{
+    int row[NAME_MOST];
+    int m = (int)strlen(b);
+
+    if (m >= NAME_MOST || strlen(a) >= NAME_MOST)
+        return NAME_MOST;
+    for (int j = 0; j <= m; j++)
+        row[j] = j;
+    for (int i = 1; a[i - 1] != '\0'; i++) {
+        int corner = row[0];
+        row[0] = i;
+        for (int j = 1; j <= m; j++) {
+            int replaced = corner + (a[i - 1] != b[j - 1]);
+            corner = row[j];
+            row[j] = least(replaced, row[j] + 1, row[j - 1] + 1);
+        }
+    }
+    return row[m];
+}
+
+const char *bal_nearest(const char *given, const char *const *name,
+                        size_t count)
+{
+    const char *nearest = NULL;
+    int fewest = (int)strlen(given) / 3 + 2;
+
+    for (size_t i = 0; i < count; i++) {
+        int now = edits(name[i], given);
+        if (now < fewest) {
+            fewest = now;
+            nearest = name[i];
+        }
+    }
+    return nearest;
+}

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "balans/base/signals.h"
 #include "balans/base/timer.h"
 
 enum { OVERSLEPT = 5 }; /* times as long as it meant to sleep */
@@ -81,6 +82,7 @@ static void give_up(void)
     ssize_t written = write(STDERR_FILENO, line, (size_t)len);
 
     (void)written;
+    bal_signals_clean();
     _exit(1);
 }
 

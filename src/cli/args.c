@@ -132,11 +132,25 @@ done:
     return st;
 }
 
-static bal_status set_option(const walk *w, bool *given, bal_params *p)
+static bal_status fail_twice(const walk *w, const bal_params *p)
+{
+    char before[256];
+    const bal_option *o = w->option;
+
+    return BAL_FAIL(BAL_EUSAGE,
+                    "cannot take option '--%s' twice; several are one list: "
+                    "--%s %s,%s",
+                    o->name, o->name,
+                    bal_option_value(o, p, before, sizeof before), w->value);
+}
+
+static bal_status set_option(const walk *w, bal_params *p)
 {
     char who[NAME_MOST + 16];
-    bool *again = &given[w->option - bal_options];
+    bool *again = &p->given[w->option - bal_options];
 
+    if (*again && w->option->list)
+        return fail_twice(w, p);
     snprintf(who, sizeof who, "option '--%s'", w->option->name);
     bal_status st = bal_option_set(w->option, p, w->value, *again, who);
     *again = true;
@@ -161,7 +175,6 @@ static bal_status apply(const bal_command *command, bal_params *p, int argc,
 {
     bal_status st;
     walk w = {.command = command, .argc = argc, .argv = argv};
-    bool given[BAL_OPTIONS_MOST] = {false};
     int operands = 0;
 
     while (w.at < argc) {
@@ -169,7 +182,7 @@ static bal_status apply(const bal_command *command, bal_params *p, int argc,
             continue;
         BAL_TRY(step(&w));
         if (w.option != NULL)
-            BAL_TRY(set_option(&w, given, p));
+            BAL_TRY(set_option(&w, p));
         else
             BAL_TRY(set_operand(command, p, operands++, w.value));
     }

@@ -4,9 +4,10 @@
 #include "balans/app/evaluate.h"
 #include "balans/app/info.h"
 #include "balans/app/options.h"
-#include "balans/app/pipeline.h"
+#include "balans/app/correct.h"
 #include "balans/app/simulate.h"
 #include "balans/base/fault.h"
+#include "balans/base/text.h"
 #include "balans/cli/command.h"
 
 static bal_verdict print_params(bal_comm *c, const bal_params *p)
@@ -92,4 +93,15 @@ const bal_command *bal_command_find(const char *name)
         if (strcmp(c->name, name) == 0)
             return c;
     return NULL;
+}
+
+const char *bal_command_nearest(const char *name)
+{
+    const char *names[sizeof bal_commands / sizeof *bal_commands];
+    size_t count = 0;
+
+    for (const bal_command *c = bal_commands; c->name != NULL; c++)
+        names[count++] = c->name;
+    names[count++] = "help";
+    return bal_nearest(name, names, count);
 }

@@ -34,8 +34,8 @@ void bal_help_program(FILE *stream)
           stream);
     for (const bal_command *c = bal_commands; c->name != NULL; c++)
         fprintf(stream, "  %-10s%s\n", c->name, c->meaning);
-    fputs("\n'balans COMMAND --help' explains a command; 'balans --version' "
-          "says which one\nthis is.  Exit codes: 0 done, 1 failed, 2 wrong "
+    fputs("\n'balans help COMMAND' explains a command; 'balans --version' says "
+          "which one\nthis is.  Exit codes: 0 done, 1 failed, 2 wrong "
           "usage, 75 stopped with a\ncheckpoint.\n",
           stream);
 }

@@ -46,26 +46,77 @@ void bal_tiles_point(const bal_tiles *z, bal_lidx j, float *out)
         out[f] = from[(bal_size)f * tile->ld];
 }
 
-void bal_tiles_to_rows(const bal_tiles *z, bal_shard *s)
+void bal_tiles_set(bal_tiles *z, bal_lidx j, const float *point)
 {
-    for (bal_size t = 0; t < z->layout->tiles; t++) {
-        const bal_tile *tile = &z->layout->tile[t];
-        const float *block = bal_tiles_block(z, t);
-        float *row = s->at + (bal_size)tile->first * z->p;
-        for (int j = 0; j < tile->m; j++)
-            for (int f = 0; f < z->p; f++)
-                row[(bal_size)j * z->p + f] = block[(bal_size)f * tile->ld + j];
-    }
+    bal_size t = bal_layout_tile(z->layout, j);
+    const bal_tile *tile = &z->layout->tile[t];
+    float *to = bal_tiles_block(z, t) + (j - tile->first);
+
+    for (int f = 0; f < z->p; f++)
+        to[(bal_size)f * tile->ld] = point[f];
 }
 
-void bal_tiles_from_rows(bal_tiles *z, const bal_shard *s)
+/* Whole tiles from local point `first` on, as rows. */
+static bal_status read_rows(void *arg, bal_size first, bal_size count,
+                            float *rows)
 {
-    for (bal_size t = 0; t < z->layout->tiles; t++) {
+    const bal_tiles *z = arg;
+    bal_size t = bal_layout_tile(z->layout, (bal_lidx)first);
+
+    for (bal_size end = first + count; first < end; t++) {
         const bal_tile *tile = &z->layout->tile[t];
-        float *block = bal_tiles_block(z, t);
-        const float *row = s->at + (bal_size)tile->first * z->p;
+        const float *block = bal_tiles_block(z, t);
         for (int j = 0; j < tile->m; j++)
             for (int f = 0; f < z->p; f++)
-                block[(bal_size)f * tile->ld + j] = row[(bal_size)j * z->p + f];
+                *rows++ = block[(bal_size)f * tile->ld + j];
+        first += tile->m;
     }
+    return BAL_OK;
+}
+
+static bal_status write_rows(void *arg, bal_size first, bal_size count,
+                             const float *rows)
+{
+    bal_tiles *z = arg;
+    bal_size t = bal_layout_tile(z->layout, (bal_lidx)first);
+
+    for (bal_size end = first + count; first < end; t++) {
+        const bal_tile *tile = &z->layout->tile[t];
+        float *block = bal_tiles_block(z, t);
+        for (int j = 0; j < tile->m; j++)
+            for (int f = 0; f < z->p; f++)
+                block[(bal_size)f * tile->ld + j] = *rows++;
+        first += tile->m;
+    }
+    return BAL_OK;
+}
+
+bal_status bal_tiles_blocks(bal_tiles *z, bal_size memory, bal_blocks **out)
+{
+    const bal_layout *l = z->layout;
+    const bal_source source = {z, read_rows, write_rows};
+    bal_blocks *x = NULL;
+    bal_status st;
+
+    *out = NULL;
+    BAL_TRY(bal_alloc(&x, 1, "the distance space"));
+    *x = (bal_blocks){
+        .n = l->n,
+        .d = z->p,
+        .first = l->rank_first[l->rank],
+        .m = l->m,
+        .count = l->tiles,
+        .all = l->all_tiles,
+        .longest = BAL_TILE,
+    };
+    BAL_TRY(bal_alloc(&x->start, l->tiles + 1, "the tiles"));
+    for (bal_size t = 0; t < l->tiles; t++)
+        x->start[t] = l->tile[t].first;
+    x->start[l->tiles] = l->m;
+    BAL_TRY(bal_blocks_stream(x, &source, memory));
+    *out = x;
+    x = NULL;
+done:
+    bal_blocks_destroy(&x);
+    return st;
 }

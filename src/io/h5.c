@@ -1,13 +1,19 @@
+#define _GNU_SOURCE
 #include "balans/io/h5.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "balans/base/mem.h"
 #include "balans/io/lzf.h"
 
 void bal_h5_init(void)
 {
+    /* Raw values beside a file are found from wherever the program runs. */
+    (void)setenv("HDF5_EXTFILE_PREFIX", "${ORIGIN}", 0);
     H5open();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     bal_lzf_register();
@@ -59,9 +65,10 @@ bal_status bal_h5_fail(bal_status st, const char *doing, hid_t object)
     return BAL_FAIL(st, "cannot %s '%s', '%s': %s", doing, file, path, reason);
 }
 
-/* Locks are not asked for when reading: file systems without them, or mounted
- * read-only, are common where the data are.  H5F_LIBVER_V18 lets attributes
- * grow beyond 64 KiB, and every reader of today knows it. */
+/* Locks are not asked for: file systems without them, or mounted read-only, are
+ * common where the data are, and what is written has a name that no other run
+ * knows.  H5F_LIBVER_V18 lets attributes grow beyond 64 KiB, and every reader
+ * of today knows it. */
 static hid_t access_list(bal_h5_mode mode, const bal_comm *c)
 {
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
@@ -69,7 +76,7 @@ static hid_t access_list(bal_h5_mode mode, const bal_comm *c)
     if (mode != BAL_H5_READ)
         H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110);
 #if H5_VERSION_GE(1, 10, 7)
-    H5Pset_file_locking(fapl, mode != BAL_H5_READ, 1);
+    H5Pset_file_locking(fapl, false, true);
 #endif
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
     if (c != NULL)
@@ -78,10 +85,12 @@ static hid_t access_list(bal_h5_mode mode, const bal_comm *c)
 }
 
 /* Without the times of the root group, equal content is equal bytes. */
-static hid_t creation_list(void)
+static hid_t creation_list(bal_h5_mode mode)
 {
     hid_t fcpl = H5Pcreate(H5P_FILE_CREATE);
 
+    if (mode == BAL_H5_CREATE_BEHIND)
+        H5Pset_userblock(fcpl, BAL_H5_USER_BLOCK);
     H5Pset_obj_track_times(fcpl, false);
     return fcpl;
 }
@@ -89,14 +98,15 @@ static hid_t creation_list(void)
 bal_status bal_h5_open(const char *path, bal_h5_mode mode, const bal_comm *c,
                        hid_t *out)
 {
+    bool creates = mode == BAL_H5_CREATE || mode == BAL_H5_CREATE_BEHIND;
     char reason[BAL_H5_TEXT_MAX];
     hid_t fapl, fcpl;
 
     bal_h5_init();
     fapl = access_list(mode, c);
-    fcpl = creation_list();
-    if (mode == BAL_H5_CREATE)
-        *out = H5Fcreate(path, H5F_ACC_EXCL, fcpl, fapl);
+    fcpl = creation_list(mode);
+    if (creates)
+        *out = H5Fcreate(path, H5F_ACC_TRUNC, fcpl, fapl);
     else
         *out = H5Fopen(
             path, mode == BAL_H5_READ ? H5F_ACC_RDONLY : H5F_ACC_RDWR, fapl);
@@ -108,8 +118,55 @@ bal_status bal_h5_open(const char *path, bal_h5_mode mode, const bal_comm *c,
         return BAL_OK;
     *out = H5I_INVALID_HID;
     return BAL_FAIL(mode == BAL_H5_READ ? BAL_EINPUT : BAL_EIO,
-                    "cannot %s '%s': %s",
-                    mode == BAL_H5_CREATE ? "create" : "open", path, reason);
+                    "cannot %s '%s': %s", creates ? "create" : "open", path,
+                    reason);
+}
+
+/* A file that cannot be written cannot be closed either, and HDF5 1.10 crashes
+ * at its own end over files that it could not close.  So what its serial driver
+ * still has to write goes into a file in memory. */
+void bal_h5_abandon(hid_t *file)
+{
+#ifdef __linux__
+    hid_t fapl = *file >= 0 ? H5Fget_access_plist(*file) : H5I_INVALID_HID;
+    int nowhere = memfd_create("a file that is given up", MFD_CLOEXEC);
+    void *handle;
+
+    if (fapl >= 0 && nowhere >= 0 && H5Pget_driver(fapl) == H5FD_SEC2 &&
+        H5Fget_vfd_handle(*file, fapl, &handle) >= 0)
+        (void)dup2(nowhere, *(int *)handle);
+    if (nowhere >= 0)
+        close(nowhere);
+    if (fapl >= 0)
+        H5Pclose(fapl);
+#endif
+    bal_h5_close(file);
+}
+
+bal_status bal_h5_finish(hid_t *file, const char *path)
+{
+    char reason[BAL_H5_TEXT_MAX];
+    herr_t err = H5Fflush(*file, H5F_SCOPE_GLOBAL);
+
+    if (err < 0) {
+        bal_h5_reason(reason, sizeof reason);
+        bal_h5_abandon(file);
+    } else if (H5Fclose(*file) < 0) {
+        bal_h5_reason(reason, sizeof reason);
+        err = -1;
+    }
+    *file = H5I_INVALID_HID;
+    return err >= 0 ? BAL_OK
+                    : BAL_FAIL(BAL_EIO, "cannot write '%s': %s", path, reason);
+}
+
+bal_status bal_h5_test(const char *path)
+{
+    hid_t file;
+    bal_status st = bal_h5_open(path, BAL_H5_READ, NULL, &file);
+
+    bal_h5_close(&file);
+    return st;
 }
 
 void bal_h5_close(hid_t *id)

@@ -1,4 +1,5 @@
 /* Attributes, as h5py writes and reads them. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -112,6 +113,22 @@ bal_status bal_h5_get_list(hid_t object, const char *name, bal_h5_list *list)
     return st;
 }
 
+/* Whole numbers that were stored as floating point. */
+static bool read_reals(hid_t id, int64_t *value, bal_size count)
+{
+    double *real = NULL;
+    bool ok = !bal_failed(bal_alloc(&real, count, "an attribute")) &&
+              H5Aread(id, H5T_NATIVE_DOUBLE, real) >= 0;
+
+    for (bal_size i = 0; i < count && ok; i++) {
+        ok = fabs(real[i]) < 9e15 && real[i] == floor(real[i]);
+        if (ok)
+            value[i] = (int64_t)real[i];
+    }
+    bal_free(&real);
+    return ok;
+}
+
 bool bal_h5_get_ints(hid_t object, const char *name, int64_t *value,
                      bal_size count)
 {
@@ -122,6 +139,8 @@ bool bal_h5_get_ints(hid_t object, const char *name, int64_t *value,
         return false;
     if (a.count == count && H5Tget_class(a.type) == H5T_INTEGER)
         ok = H5Aread(a.id, H5T_NATIVE_INT64, value) >= 0;
+    else if (a.count == count && H5Tget_class(a.type) == H5T_FLOAT)
+        ok = read_reals(a.id, value, count);
     close_attribute(&a);
     return ok;
 }
@@ -179,58 +198,4 @@ bal_status bal_h5_set_encoding(hid_t object, const char *type,
     return bal_failed(st)
                ? st
                : bal_h5_set_text(object, "encoding-version", version);
-}
-
-typedef struct copying {
-    hid_t to;
-    const char *but;
-    bal_status status;
-} copying;
-
-static bal_status copy_one(hid_t from, hid_t to, const char *name)
-{
-    attribute a;
-    void *room = NULL;
-    bal_status st;
-
-    if (!open_attribute(from, name, &a))
-        return bal_h5_fail(BAL_EINPUT, "read an attribute of", from);
-    st = bal_mem_alloc(&room, a.count, H5Tget_size(a.type), "an attribute");
-    if (H5Tget_class(a.type) == H5T_REFERENCE || bal_failed(st))
-        goto done;
-    if (a.count > 0 && H5Aread(a.id, a.type, room) < 0) {
-        st = bal_h5_fail(BAL_EINPUT, "read an attribute of", from);
-        goto done;
-    }
-    st = set(to, name, a.type, a.space, room);
-    if (a.count > 0 && (H5Tdetect_class(a.type, H5T_VLEN) > 0 ||
-                        H5Tis_variable_str(a.type) > 0))
-        H5Dvlen_reclaim(a.type, a.space, H5P_DEFAULT, room);
-done:
-    bal_mem_free(&room);
-    close_attribute(&a);
-    return st;
-}
-
-static herr_t copy_next(hid_t from, const char *name, const H5A_info_t *info,
-                        void *arg)
-{
-    copying *c = arg;
-
-    (void)info;
-    if (c->but != NULL && strcmp(name, c->but) == 0)
-        return 0;
-    c->status = copy_one(from, c->to, name);
-    return bal_failed(c->status) ? -1 : 0;
-}
-
-bal_status bal_h5_copy_attributes(hid_t from, hid_t to, const char *but)
-{
-    copying c = {to, but, BAL_OK};
-
-    if (H5Aiterate2(from, H5_INDEX_NAME, H5_ITER_INC, NULL, copy_next, &c) < 0)
-        return bal_failed(c.status)
-                   ? c.status
-                   : bal_h5_fail(BAL_EINPUT, "read the attributes of", from);
-    return BAL_OK;
 }

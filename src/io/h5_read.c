@@ -90,7 +90,7 @@ static bal_status take_variable(hid_t dataset, hid_t type, bal_gidx first,
     if (bal_failed(st))
         return st;
     for (bal_size i = 0; i < count && !bal_failed(st); i++)
-        st = take(arg, first + i, text[i] != NULL ? text[i] : "");
+        st = take(arg, first + i, text[i]);
     hid_t space = H5Screate_simple(1, &(hsize_t){(hsize_t)count}, NULL);
     H5Dvlen_reclaim(type, space, H5P_DEFAULT, text);
     H5Sclose(space);

@@ -11,6 +11,7 @@
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
 #include "balans/par/agree.h"
+#include "h5ad_ask.h"
 #include "h5ad_internal.h"
 
 bal_status bal_h5ad_index(hid_t frame, char *path, size_t size)
@@ -87,7 +88,7 @@ static const char *because(int error)
 }
 
 /* Whether this process can read the file at all. */
-static bal_status check_access(const char *path, bal_size *bytes)
+static bal_status check_access(const char *path)
 {
     struct stat s;
 
@@ -103,55 +104,82 @@ static bal_status check_access(const char *path, bal_size *bytes)
         return BAL_FAIL(BAL_EINPUT, "cannot open '%s': %s", path,
                         because(errno));
     close(fd);
-    *bytes = (bal_size)s.st_size;
     return BAL_OK;
 }
 
-/* Rank 0 looks first, alone, so that most trouble is known before anybody takes
- * part in anything. */
-static bal_status look(const char *path, int64_t head[2])
-{
-    hid_t file;
-    bal_status st = check_access(path, &head[1]);
+/* What rank 0 knows of the file. */
+typedef struct head {
+    bal_size n;
+    bal_file_mark mark;
+} head;
 
-    if (bal_failed(st))
-        return st;
+bal_status bal_work_look(bal_pack *in, bal_pack *out)
+{
+    const char *path = bal_unpack_text(in);
+    hid_t file = H5I_INVALID_HID;
+    bal_size n = 0;
+    bal_status st;
+
+    bal_aside_at("obs");
     bal_h5_init();
     if (H5Fis_hdf5(path) <= 0)
         return BAL_FAIL(BAL_EINPUT, "cannot open '%s': it is not an HDF5 file",
                         path);
-    st = bal_h5_open(path, BAL_H5_READ, NULL, &file);
-    if (bal_failed(st))
-        return st;
-    st = measure(file, path, &head[0]);
+    BAL_TRY(bal_h5_open(path, BAL_H5_READ, NULL, &file));
+    BAL_TRY(measure(file, path, &n));
+    bal_pack_int(out, n);
+done:
     bal_h5_close(&file);
     return st;
 }
 
-static void discard(bal_h5ad **f)
+/* Rank 0's helper looks first, so that most trouble is known before anybody
+ * takes part in anything. */
+static bal_status look(const char *path, head *h)
 {
-    if (*f == NULL)
-        return;
-    bal_free(&(*f)->path);
-    bal_free(f);
+    bal_pack in = {0}, out = {0};
+    bal_status st;
+
+    BAL_TRY(check_access(path));
+    h->mark = bal_file_look(path);
+    bal_pack_text(&in, path);
+    BAL_TRY(bal_aside(BAL_ASIDE_LOOK, path, h->mark.bytes, &in, &out));
+    h->n = bal_unpack_int(&out);
+done:
+    bal_pack_finish(&in);
+    bal_pack_finish(&out);
+    return st;
 }
 
-static bal_status prepare(bal_comm *c, const char *path, const int64_t head[2],
+/* Hosts number devices as they like. */
+static bal_status check_same(const char *path, const bal_file_mark *theirs,
+                             const bal_file_mark *mine)
+{
+    if (bal_file_same(theirs, mine, false))
+        return BAL_OK;
+    return BAL_FAIL(BAL_EINPUT,
+                    "cannot open '%s': this rank finds another file there than "
+                    "rank 0; wait until all hosts see the same",
+                    path);
+}
+
+static bal_status prepare(bal_comm *c, const char *path, const head *h,
                           bal_h5ad **out)
 {
-    bal_size here;
     bal_status st;
 
     BAL_TRY(bal_fault("open"));
-    BAL_TRY(check_access(path, &here));
+    BAL_TRY(check_access(path));
     BAL_TRY(bal_alloc(out, 1, "the input file"));
     BAL_TRY(bal_alloc(&(*out)->path, (bal_size)strlen(path) + 1, "a path"));
     strcpy((*out)->path, path);
     (*out)->comm = c;
-    (*out)->n = head[0];
-    (*out)->bytes = head[1];
+    (*out)->n = h->n;
+    (*out)->mark = bal_file_look(path);
     (*out)->file = H5I_INVALID_HID;
     (*out)->data = (*out)->indices = (*out)->indptr = H5I_INVALID_HID;
+    BAL_TRY(check_same(path, &h->mark, &(*out)->mark));
+    BAL_TRY(bal_h5_open(path, BAL_H5_READ, NULL, &(*out)->file));
 done:
     return st;
 }
@@ -160,18 +188,29 @@ bal_verdict bal_h5ad_open(bal_comm *c, const char *path, bal_h5ad **out)
 {
     bal_verdict st;
     bal_h5ad *f = NULL;
-    int64_t head[2] = {0, 0};
+    head h = {0};
 
     *out = NULL;
-    BAL_TRY(bal_agree(c, c->rank == 0 ? look(path, head) : BAL_OK));
-    bal_comm_bcast(c, head, sizeof head, 0);
-    BAL_TRY(bal_agree(c, prepare(c, path, head, &f)));
-    BAL_TRY(bal_agree(c, bal_h5_open(path, BAL_H5_READ, c, &f->file)));
+    BAL_TRY(bal_agree(c, c->rank == 0 ? look(path, &h) : BAL_OK));
+    bal_comm_bcast(c, &h, (bal_size)sizeof h, 0);
+    BAL_TRY(bal_agree(c, prepare(c, path, &h, &f)));
     *out = f;
     f = NULL;
 done:
-    discard(&f);
+    bal_h5ad_close(&f);
     return st;
+}
+
+bal_status bal_h5ad_unchanged(const bal_h5ad *f)
+{
+    bal_file_mark now = bal_file_look(f->path);
+
+    if (bal_file_same(&now, &f->mark, true))
+        return BAL_OK;
+    return BAL_FAIL(BAL_EINPUT,
+                    "cannot use '%s': it was %s while the run was on; start "
+                    "again with a file that stays as it is",
+                    f->path, now.there ? "replaced or changed" : "removed");
 }
 
 void bal_h5ad_close(bal_h5ad **f)
@@ -183,7 +222,8 @@ void bal_h5ad_close(bal_h5ad **f)
     bal_h5_close(&(*f)->indices);
     bal_h5_close(&(*f)->indptr);
     bal_h5_close(&(*f)->file);
-    discard(f);
+    bal_free(&(*f)->path);
+    bal_free(f);
 }
 
 bal_size bal_h5ad_rows(const bal_h5ad *f)
@@ -198,5 +238,5 @@ const char *bal_h5ad_path(const bal_h5ad *f)
 
 bal_size bal_h5ad_file_bytes(const bal_h5ad *f)
 {
-    return f->bytes;
+    return f->mark.bytes;
 }

@@ -68,7 +68,7 @@ static int owner(const bal_h5ad *f, bal_gidx row)
 static bal_size first_column(const turning *t, int r)
 {
     const bal_comm *c = t->f->comm;
-    int64_t want = bal_slab_first(t->f->info.nnz, r, c->size);
+    int64_t want = bal_share_first(t->f->info.nnz, r, c->size);
     bal_size low = 0, high = t->f->info.d;
 
     if (r == c->size)

@@ -4,6 +4,7 @@
 
 #include "balans/io/h5.h"
 #include "balans/io/h5ad.h"
+#include "balans/io/publish.h"
 
 /* A CSC matrix turned round: the rows of this rank's slab. */
 typedef struct bal_slab {
@@ -19,7 +20,7 @@ struct bal_h5ad {
     char *path;
     hid_t file;     /* open on all ranks */
     bal_size n;     /* length of obs */
-    bal_size bytes; /* of the file */
+    bal_file_mark mark; /* of the file, as this rank sees it */
 
     bool has_matrix; /* it is open ... */
     bool is_loaded;  /* ... and rows can be read */
@@ -39,25 +40,6 @@ hid_t bal_h5ad_values(hid_t frame, const char *path);
 
 /* The columns of obs, in their order. */
 bal_status bal_h5ad_list_columns(hid_t obs, bal_h5_list *list);
-
-/* Where the parts of a column are, as paths in the file; "" for none. */
-typedef struct bal_column {
-    char values[BAL_H5_PATH_MAX]; /* or codes, where there are categories */
-    char mask[BAL_H5_PATH_MAX];
-    char categories[BAL_H5_PATH_MAX];
-} bal_column;
-
-/* The request, for messages. */
-typedef struct bal_request {
-    const bal_h5ad *f;
-    const char *column, *what;
-} bal_request;
-
-/* Finds the parts of a column; by one process. */
-bal_status bal_column_look(const bal_request *q, bal_column *col);
-
-/* Fails with a sentence about the column. */
-bal_status bal_column_refuse(const bal_request *q, const char *why);
 
 /* What is known of a matrix, from a file opened by this process alone. */
 bal_status bal_h5ad_inspect(hid_t file, const char *path, bal_size n,

@@ -6,6 +6,7 @@
 #include "balans/base/text.h"
 #include "balans/par/agree.h"
 #include "balans/par/layout.h"
+#include "h5ad_ask.h"
 #include "h5ad_internal.h"
 
 static void name_filter(hid_t dcpl, unsigned i, char *name, size_t size,
@@ -124,7 +125,8 @@ static bal_status inspect_dense(hid_t dataset, const char *path,
     info->d = dims[1];
     info->nnz = dims[0] * dims[1];
     describe_layout(dataset, info);
-    return bal_h5ad_check_filters(dataset);
+    bal_status st = bal_h5ad_check_filters(dataset);
+    return bal_failed(st) ? st : bal_h5_check_sources(dataset);
 }
 
 /* One member of a sparse matrix: a vector of numbers. */
@@ -147,6 +149,8 @@ static bal_status inspect_member(hid_t group, const char *member,
         st = refuse(path, info->name, why);
     else
         st = bal_h5ad_check_filters(dataset);
+    if (!bal_failed(st))
+        st = bal_h5_check_sources(dataset);
     if (!bal_failed(st) && is_data)
         describe_layout(dataset, info);
     else if (!bal_failed(st))
@@ -154,6 +158,20 @@ static bal_status inspect_member(hid_t group, const char *member,
     info->chunk[1] = 0;
     *len = dims[0];
     bal_h5_close(&dataset);
+    return st;
+}
+
+/* Entries before the first pointer would belong to no row. */
+static bal_status check_start(hid_t group, const char *path,
+                              const bal_matrix_info *info)
+{
+    int64_t start = 0;
+    hid_t indptr = bal_h5_find(group, "indptr");
+    bal_status st = bal_h5_read(indptr, H5T_NATIVE_INT64, 0, 1, &start);
+
+    bal_h5_close(&indptr);
+    if (!bal_failed(st) && start != 0)
+        st = refuse(path, info->name, "its 'indptr' does not begin with 0");
     return st;
 }
 
@@ -181,6 +199,8 @@ static bal_status inspect_sparse(hid_t group, const char *path,
                     "fit its shape");
     else if (info->d > INT32_MAX)
         st = refuse(path, info->name, "it has more than 2147483647 columns");
+    else
+        st = check_start(group, path, info);
 done:
     return st;
 }
@@ -239,74 +259,19 @@ bal_status bal_h5ad_inspect(hid_t file, const char *path, bal_size n,
     return st;
 }
 
-/* Adds PREFIX/MEMBER for all members of the group PREFIX. */
-static bal_status list_mapping(hid_t file, const char *prefix,
-                               bal_h5_list *list)
+static bal_verdict look(bal_h5ad *f, const char *name, bal_matrix_info *info)
 {
-    char name[BAL_H5_PATH_MAX];
-    bal_h5_list member = {0};
-    hid_t group = bal_h5_find(file, prefix);
-    bal_status st = BAL_OK;
+    bal_pack in = {0}, out = {0};
+    bal_verdict st;
 
-    if (bal_h5_is(group, H5I_GROUP))
-        st = bal_h5_members(group, &member);
-    for (bal_size i = 0; i < member.count && !bal_failed(st); i++) {
-        snprintf(name, sizeof name, "%s/%s", prefix, member.item[i]);
-        if (bal_h5_has(file, name))
-            st = bal_h5_list_add(list, name);
-    }
-    bal_h5_list_free(&member);
-    bal_h5_close(&group);
-    return st;
-}
-
-static bal_status list_matrices(hid_t file, bal_h5_list *list)
-{
-    bal_status st = BAL_OK;
-
-    if (bal_h5_has(file, "X"))
-        BAL_TRY(bal_h5_list_add(list, "X"));
-    BAL_TRY(list_mapping(file, "layers", list));
-    BAL_TRY(list_mapping(file, "obsm", list));
-done:
-    return st;
-}
-
-static bool is_matrix_name(const char *name)
-{
-    return strcmp(name, "X") == 0 || strncmp(name, "layers/", 7) == 0 ||
-           strncmp(name, "obsm/", 5) == 0;
-}
-
-static bal_status not_found(hid_t file, const char *path, const char *name)
-{
-    char text[BAL_ERROR_TEXT_MAX / 2];
-    bal_h5_list list = {0};
-    bal_status st = list_matrices(file, &list);
-
+    bal_pack_text(&in, f->path);
+    bal_pack_text(&in, name);
+    bal_pack_int(&in, f->n);
+    st = bal_ask(f->comm, BAL_ASIDE_MATRIX, f->path, f->mark.bytes, &in, &out);
     if (!bal_failed(st))
-        st = BAL_FAIL(BAL_EINPUT,
-                      "matrix '%s' not found in '%s', which has: %s", name,
-                      path, bal_join(text, sizeof text, list.item, list.count));
-    bal_h5_list_free(&list);
-    return st;
-}
-
-/* On rank 0. */
-static bal_status look(const bal_h5ad *f, const char *name,
-                       bal_matrix_info *info)
-{
-    hid_t file;
-    bal_status st = bal_h5_open(f->path, BAL_H5_READ, NULL, &file);
-
-    if (bal_failed(st))
-        return st;
-    if (!is_matrix_name(name) || strlen(name) >= sizeof info->name ||
-        !bal_h5_has(file, name))
-        st = not_found(file, f->path, name);
-    else
-        st = bal_h5ad_inspect(file, f->path, f->n, name, info);
-    bal_h5_close(&file);
+        memcpy(info, out.at, sizeof *info);
+    bal_pack_finish(&in);
+    bal_pack_finish(&out);
     return st;
 }
 
@@ -363,8 +328,7 @@ bal_verdict bal_h5ad_matrix_open(bal_h5ad *f, const char *name,
     bal_verdict st;
 
     close_matrix(f);
-    BAL_TRY(bal_agree(c, c->rank == 0 ? look(f, name, &f->info) : BAL_OK));
-    bal_comm_bcast(c, &f->info, sizeof f->info, 0);
+    BAL_TRY(look(f, name, &f->info));
     BAL_TRY(bal_agree(c, open_here(f)));
     f->has_matrix = true;
     *info = f->info;
@@ -386,71 +350,4 @@ bal_verdict bal_h5ad_matrix_load(bal_h5ad *f)
     else
         f->is_loaded = true;
     return st;
-}
-
-/* On rank 0: the names that could be opened, one after the other with their
- * final zeros. */
-static bal_status look_all(const bal_h5ad *f, char **text, int64_t *bytes)
-{
-    bal_matrix_info info;
-    bal_h5_list list = {0};
-    hid_t file = H5I_INVALID_HID;
-    bal_size room = 0;
-    bal_status st;
-
-    BAL_TRY(bal_h5_open(f->path, BAL_H5_READ, NULL, &file));
-    BAL_TRY(list_matrices(file, &list));
-    for (bal_size i = 0; i < list.count; i++)
-        room += (bal_size)strlen(list.item[i]) + 1;
-    BAL_TRY(bal_alloc(text, room, "names of matrices"));
-    for (bal_size i = 0; i < list.count; i++) {
-        if (strlen(list.item[i]) >= sizeof info.name ||
-            bal_failed(
-                bal_h5ad_inspect(file, f->path, f->n, list.item[i], &info))) {
-            bal_error_clear();
-            continue;
-        }
-        strcpy(*text + *bytes, list.item[i]);
-        *bytes += (int64_t)strlen(list.item[i]) + 1;
-    }
-done:
-    bal_h5_list_free(&list);
-    bal_h5_close(&file);
-    return st;
-}
-
-bal_verdict bal_h5ad_matrices(bal_h5ad *f, char ***name, bal_size *count)
-{
-    bal_comm *c = f->comm;
-    bal_h5_list list = {0};
-    bal_status mine = BAL_OK;
-    bal_verdict st;
-    char *text = NULL;
-    int64_t bytes = 0;
-
-    BAL_TRY(bal_agree(c, c->rank == 0 ? look_all(f, &text, &bytes) : BAL_OK));
-    bal_comm_bcast(c, &bytes, sizeof bytes, 0);
-    if (c->rank != 0)
-        mine = bal_alloc(&text, bytes, "names of matrices");
-    BAL_TRY(bal_agree(c, mine));
-    bal_comm_bcast(c, text, bytes, 0);
-    for (const char *s = text; s < text + bytes && !bal_failed(mine);
-         s += strlen(s) + 1)
-        mine = bal_h5_list_add(&list, s);
-    BAL_TRY(bal_agree(c, mine));
-    *name = list.item;
-    *count = list.count;
-done:
-    if (bal_failed(st))
-        bal_h5_list_free(&list);
-    bal_free(&text);
-    return st;
-}
-
-void bal_h5ad_names_free(char ***name, bal_size count)
-{
-    bal_h5_list list = {*name, count};
-
-    bal_h5_list_free(&list);
-    *name = NULL;
 }

@@ -3,14 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "balans/base/fault.h"
 #include "balans/base/mem.h"
 #include "balans/base/watch.h"
+#include "balans/io/aside.h"
+#include "balans/io/publish.h"
 #include "balans/io/reserve.h"
 #include "balans/par/agree.h"
 #include "h5ad_internal.h"
@@ -21,109 +21,24 @@ enum {
     SPARE = 1 << 20, /* bytes for groups, attributes and values */
 };
 
-static const char suffix[] = ".partial";
-
 struct bal_h5ad_out {
     bal_comm *comm;
-    char *path, *partial, *folder;
-    bool force;
+    bal_publish *file_name; /* on rank 0 */
+    char *partial;          /* its temporary name */
+    const bal_h5ad *input;  /* copied from, or NULL */
+    bal_size copied;        /* bytes that the copy takes, about */
     hid_t file;
     hid_t array; /* the latest array written to */
     char *array_path;
 };
 
-/* ---- Names and checks ---- */
-
-static bal_status folder_of(const char *path, char **out)
-{
-    const char *slash = strrchr(path, '/');
-    size_t len = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
-    bal_status st = bal_alloc(out, (bal_size)len + 1, "a path");
-
-    if (!bal_failed(st))
-        memcpy(*out, slash == NULL ? "." : path, len);
-    return st;
-}
-
-static bal_status with_suffix(const char *path, char **out)
-{
-    size_t len = strlen(path);
-    bal_status st = bal_alloc(out, (bal_size)(len + sizeof suffix), "a path");
-
-    if (!bal_failed(st)) {
-        memcpy(*out, path, len);
-        memcpy(*out + len, suffix, sizeof suffix);
-    }
-    return st;
-}
-
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
-           x.st_ino == y.st_ino;
-}
-
-static bal_status check_target(const char *path, const char *partial,
-                               const char *input, bool force)
-{
-    struct stat s;
-
-    if (input != NULL && is_same_file(path, input))
-        return BAL_FAIL(BAL_EIO,
-                        "cannot write '%s': it is the input; choose another "
-                        "name",
-                        path);
-    if (input != NULL && is_same_file(partial, input))
-        return BAL_FAIL(BAL_EIO,
-                        "cannot write '%s': the file grows as '%s', which is "
-                        "the input; choose another name",
-                        path, partial);
-    if (stat(path, &s) != 0)
-        return BAL_OK;
-    if (S_ISDIR(s.st_mode))
-        return BAL_FAIL(BAL_EIO, "cannot write '%s': it is a folder", path);
-    if (!S_ISREG(s.st_mode))
-        return BAL_FAIL(BAL_EIO, "cannot write '%s': it is not a file", path);
-    if (!force)
-        return BAL_FAIL(BAL_EIO,
-                        "cannot write '%s': it exists; use --force to "
-                        "overwrite it",
-                        path);
-    return BAL_OK;
-}
-
-static bal_status check_folder(const char *path, const char *folder)
-{
-    struct stat s;
-    size_t len = strlen(path);
-
-    if (len == 0 || path[len - 1] == '/')
-        return BAL_FAIL(BAL_EIO, "cannot write '%s': it names a folder", path);
-    if (stat(folder, &s) != 0 || !S_ISDIR(s.st_mode))
-        return BAL_FAIL(BAL_EIO, "cannot write '%s': there is no folder '%s'",
-                        path, folder);
-    if (access(folder, W_OK | X_OK) != 0)
-        return BAL_FAIL(BAL_EIO,
-                        "cannot write '%s': folder '%s' is not writable (%s)",
-                        path, folder, strerror(errno));
-    return BAL_OK;
-}
-
 static bal_status check(const char *path, const char *input, bool force)
 {
-    char *folder = NULL, *partial = NULL;
-    bal_status st;
+    const bal_named_file file[] = {{"the input", input, false},
+                                   {"the output", path, true}};
+    bal_status st = bal_publish_apart(file, 2);
 
-    BAL_TRY(folder_of(path, &folder));
-    BAL_TRY(with_suffix(path, &partial));
-    BAL_TRY(check_folder(path, folder));
-    BAL_TRY(check_target(path, partial, input, force));
-done:
-    bal_free(&folder);
-    bal_free(&partial);
-    return st;
+    return bal_failed(st) ? st : bal_publish_check(path, force);
 }
 
 bal_verdict bal_h5ad_out_check(bal_comm *c, const char *path,
@@ -136,61 +51,128 @@ bal_verdict bal_h5ad_out_check(bal_comm *c, const char *path,
 
 static void discard(bal_h5ad_out **o)
 {
-    bal_free(&(*o)->path);
+    bal_publish_discard(&(*o)->file_name);
     bal_free(&(*o)->partial);
-    bal_free(&(*o)->folder);
     bal_free(&(*o)->array_path);
     bal_free(o);
 }
 
-static bal_status prepare(bal_comm *c, const char *path, bool force,
+/* Bytes that the copy will have, with something to spare. */
+static bal_size estimate_copy(const bal_out_source *source)
+{
+    const bal_matrix_info *info;
+    bal_size bytes;
+
+    if (source == NULL)
+        return SPARE;
+    info = &source->input->info;
+    bytes = source->input->mark.bytes;
+    if (source->keep_as == NULL && source->replace != NULL &&
+        strcmp(info->name, source->replace) == 0)
+        bytes -= info->file_bytes < bytes ? info->file_bytes : bytes;
+    return bytes + bytes / 64 + SPARE;
+}
+
+static bal_status prepare(bal_comm *c, const char *path,
+                          const bal_out_source *source, bool force,
                           bal_h5ad_out **out)
 {
+    const char *input = NULL;
     bal_status st;
 
-    BAL_TRY(bal_fault("create"));
+    BAL_TRY(bal_fault("begin"));
     BAL_TRY(bal_alloc(out, 1, "the output file"));
     (*out)->comm = c;
-    (*out)->force = force;
+    (*out)->copied = estimate_copy(source);
     (*out)->file = (*out)->array = H5I_INVALID_HID;
-    BAL_TRY(bal_alloc(&(*out)->path, (bal_size)strlen(path) + 1, "a path"));
-    strcpy((*out)->path, path);
-    BAL_TRY(with_suffix(path, &(*out)->partial));
-    BAL_TRY(folder_of(path, &(*out)->folder));
+    if (source != NULL) {
+        (*out)->input = source->input;
+        input = bal_h5ad_path(source->input);
+        BAL_TRY(bal_h5ad_unchanged(source->input));
+    }
+    if (c->rank == 0) {
+        BAL_TRY(check(path, input, force));
+        BAL_TRY(bal_publish_begin(path, force, &(*out)->file_name));
+    }
 done:
     return st;
 }
 
-/* Closing writes, so it can fail for want of room on the disk. */
-static bal_status close_file(hid_t *file, const char *path)
+static void pack_source(const bal_h5ad_out *o, const bal_out_source *source,
+                        bal_pack *in)
 {
-    char reason[BAL_H5_TEXT_MAX];
-    herr_t err = H5Fflush(*file, H5F_SCOPE_GLOBAL);
-
-    if (err < 0)
-        bal_h5_reason(reason, sizeof reason);
-    if (H5Fclose(*file) < 0 && err >= 0) {
-        bal_h5_reason(reason, sizeof reason);
-        err = -1;
-    }
-    *file = H5I_INVALID_HID;
-    return err >= 0 ? BAL_OK
-                    : BAL_FAIL(BAL_EIO, "cannot write '%s': %s", path, reason);
+    bal_pack_text(in, bal_h5ad_path(source->input));
+    bal_pack_text(in, o->partial);
+    bal_pack_int(in, o->copied);
+    bal_pack_text(in, source->replace);
+    bal_pack_text(in, source->keep_as);
+    bal_pack_int(in, source->drops);
+    for (bal_size i = 0; i < source->drops; i++)
+        bal_pack_text(in, source->drop[i]);
+    bal_pack_int(in, source->columns);
+    for (bal_size i = 0; i < source->columns; i++)
+        bal_pack_text(in, source->column[i]);
 }
 
-/* Bytes that the file will have, with something to spare; compression is not
- * counted on. */
-static bal_size estimate(const bal_out_plan *plan)
+/* By rank 0; a copy by its helper. */
+static bal_status make_file(const bal_h5ad_out *o, const bal_out_source *source)
 {
-    bal_size bytes = 0;
+    bal_pack in = {0}, out = {0};
+    hid_t file = H5I_INVALID_HID;
+    bal_status st;
 
-    if (plan->input != NULL) {
-        const bal_matrix_info *info = &plan->input->info;
-        bytes = plan->input->bytes;
-        if (plan->keep_as == NULL && plan->replace != NULL &&
-            strcmp(info->name, plan->replace) == 0)
-            bytes -= info->file_bytes < bytes ? info->file_bytes : bytes;
+    if (source == NULL) {
+        BAL_TRY(bal_h5_open(o->partial, BAL_H5_CREATE, NULL, &file));
+        BAL_TRY(bal_h5_finish(&file, o->partial));
+        goto done;
     }
+    pack_source(o, source, &in);
+    BAL_TRY(bal_aside(BAL_ASIDE_COPY, bal_h5ad_path(source->input), o->copied,
+                      &in, &out));
+    BAL_TRY(bal_h5ad_unchanged(source->input));
+done:
+    bal_pack_finish(&in);
+    bal_pack_finish(&out);
+    return st;
+}
+
+bal_verdict bal_h5ad_out_begin(bal_comm *c, const char *path,
+                               const bal_out_source *source, bool force,
+                               bal_h5ad_out **out)
+{
+    bal_verdict st;
+    bal_h5ad_out *o = NULL;
+
+    *out = NULL;
+    bal_h5_init();
+    BAL_TRY(bal_agree(c, prepare(c, path, source, force, &o)));
+    BAL_TRY(bal_publish_tell(c, o->file_name, &o->partial));
+    /* The other ranks wait while rank 0 copies, at 10 MB/s or more. */
+    bal_watch_grant(100 * (double)o->copied);
+    BAL_TRY(bal_agree(c, c->rank == 0 ? make_file(o, source) : BAL_OK));
+    *out = o;
+    o = NULL;
+done:
+    bal_watch_grant(0);
+    if (o != NULL)
+        discard(&o);
+    return st;
+}
+
+/* ---- Step 2 ---- */
+
+static bal_size size_of(const char *path)
+{
+    bal_file_mark mark = bal_file_look(path);
+
+    return mark.bytes;
+}
+
+/* Bytes that the file will have; compression is not counted on. */
+static bal_size estimate(const bal_h5ad_out *o, const bal_out_plan *plan)
+{
+    bal_size bytes = size_of(o->partial);
+
     for (bal_size i = 0; i < plan->arrays; i++)
         bytes += plan->array[i].n *
                  (plan->array[i].d > 0 ? plan->array[i].d : 1) *
@@ -200,32 +182,24 @@ static bal_size estimate(const bal_out_plan *plan)
     return bytes + bytes / 64 + SPARE;
 }
 
-/* By rank 0.  Space is reserved first, as HDF5 1.10 crashes when a disk is full
- * while it copies or closes; and again, because closing gives it back. */
-static bal_status create_alone(const bal_h5ad_out *o, const bal_out_plan *plan)
+/* By rank 0.  Space is reserved again at the end, because closing gives it
+ * back. */
+static bal_status make_alone(const bal_h5ad_out *o, const bal_out_plan *plan)
 {
-    const char *input = plan->input != NULL ? bal_h5ad_path(plan->input) : NULL;
     hid_t file = H5I_INVALID_HID;
+    bal_size bytes = estimate(o, plan);
     bal_status st, closed;
 
-    BAL_TRY(check(o->path, input, o->force));
-    if (unlink(o->partial) != 0 && errno != ENOENT)
-        return BAL_FAIL(BAL_EIO, "cannot replace '%s': %s", o->partial,
-                        strerror(errno));
-    BAL_TRY(bal_h5_open(o->partial, BAL_H5_CREATE, NULL, &file));
-    BAL_TRY(bal_reserve(o->partial, estimate(plan)));
-    if (plan->input != NULL)
-        BAL_TRY(bal_out_copy(plan, file));
-    BAL_TRY(bal_out_make(plan, file));
+    BAL_TRY(bal_reserve(o->partial, bytes));
+    BAL_TRY(bal_h5_open(o->partial, BAL_H5_UPDATE, NULL, &file));
+    BAL_TRY(bal_out_make(plan, o->input == NULL, file));
 done:
     if (file >= 0) {
-        closed = close_file(&file, o->partial);
+        closed = bal_h5_finish(&file, o->partial);
         if (!bal_failed(st))
             st = closed;
         if (!bal_failed(st))
-            st = bal_reserve(o->partial, estimate(plan));
-        if (bal_failed(st))
-            unlink(o->partial);
+            st = bal_reserve(o->partial, bytes);
     }
     return st;
 }
@@ -234,43 +208,34 @@ done:
  * missing, and a collective opening must not fail on some ranks only. */
 static bal_status check_access(const bal_h5ad_out *o)
 {
+    hid_t file;
     int fd = open(o->partial, O_RDWR);
 
     if (fd < 0)
         return BAL_FAIL(BAL_EIO, "cannot open '%s': %s", o->partial,
                         strerror(errno));
     close(fd);
-    return BAL_OK;
-}
-
-bal_verdict bal_h5ad_out_create(bal_comm *c, const char *path,
-                                const bal_out_plan *plan, bal_h5ad_out **out)
-{
-    bal_verdict st;
-    bal_h5ad_out *o = NULL;
-    bool made = false;
-
-    *out = NULL;
-    bal_h5_init();
-    BAL_TRY(bal_agree(c, prepare(c, path, plan->force, &o)));
-    /* The other ranks wait while rank 0 copies, at 10 MB/s or more. */
-    bal_watch_grant(100 * (double)estimate(plan));
-    BAL_TRY(bal_agree(c, c->rank == 0 ? create_alone(o, plan) : BAL_OK));
-    made = true;
-    BAL_TRY(bal_agree(c, check_access(o)));
-    BAL_TRY(bal_agree(c, bal_h5_open(o->partial, BAL_H5_UPDATE, c, &o->file)));
-    *out = o;
-    o = NULL;
-done:
-    bal_watch_grant(0);
-    if (made && o != NULL && c->rank == 0)
-        unlink(o->partial);
-    if (o != NULL)
-        discard(&o);
+    bal_status st = bal_h5_open(o->partial, BAL_H5_READ, NULL, &file);
+    bal_h5_close(&file);
     return st;
 }
 
-/* ---- Step 2 ---- */
+bal_verdict bal_h5ad_out_create(bal_h5ad_out *o, const bal_out_plan *plan)
+{
+    bal_comm *c = o->comm;
+    bal_verdict st;
+
+    BAL_TRY(bal_agree(c, bal_fault("create")));
+    bal_watch_grant(10 * (double)o->copied);
+    BAL_TRY(bal_agree(c, c->rank == 0 ? make_alone(o, plan) : BAL_OK));
+    BAL_TRY(bal_agree(c, check_access(o)));
+    BAL_TRY(bal_agree(c, bal_h5_open(o->partial, BAL_H5_UPDATE, c, &o->file)));
+done:
+    bal_watch_grant(0);
+    return st;
+}
+
+/* ---- Step 3 ---- */
 
 static bal_status open_array(bal_h5ad_out *o, const char *path)
 {
@@ -369,22 +334,15 @@ bal_verdict bal_h5ad_out_write(bal_h5ad_out *o, const char *array,
     return bal_failed(st) ? st : write_blocks(o, first, count, values);
 }
 
-/* ---- Step 3 ---- */
+/* ---- Step 4 ---- */
 
 static bal_status close_together(bal_h5ad_out *o)
 {
     bal_status st = bal_fault("finish"), closed;
 
     bal_h5_close(&o->array);
-    closed = close_file(&o->file, o->partial);
+    closed = bal_h5_finish(&o->file, o->partial);
     return bal_failed(st) ? st : closed;
-}
-
-static bal_size size_of(const char *path)
-{
-    struct stat s;
-
-    return stat(path, &s) == 0 ? (bal_size)s.st_size : 0;
 }
 
 static bal_status add_late(const bal_h5ad_out *o, json_t *late)
@@ -399,44 +357,23 @@ static bal_status add_late(const bal_h5ad_out *o, json_t *late)
     st = bal_out_make_dicts(file, "uns/balans");
     if (!bal_failed(st))
         st = bal_out_write_object(file, "uns/balans/run", late);
-    closed = close_file(&file, o->partial);
+    closed = bal_h5_finish(&file, o->partial);
     if (!bal_failed(st))
         st = closed;
 done:
     return st;
 }
 
-static bal_status sync_path(const char *path, int flags)
-{
-    int fd = open(path, flags);
-    int err = fd < 0 ? errno : fsync(fd) != 0 ? errno : 0;
-
-    if (fd >= 0)
-        close(fd);
-    /* Some file systems do not sync folders; they do not need it either. */
-    if (err == 0 || err == EINVAL || err == ENOTSUP)
-        return BAL_OK;
-    return BAL_FAIL(BAL_EIO, "cannot write '%s' to disk: %s", path,
-                    strerror(err));
-}
-
 /* By rank 0. */
-static bal_status publish(const bal_h5ad_out *o, json_t *late)
+static bal_status publish(bal_h5ad_out *o, json_t *late)
 {
     bal_status st;
 
     BAL_TRY(add_late(o, late));
     BAL_TRY(bal_reserve_release(o->partial));
-    BAL_TRY(sync_path(o->partial, O_RDWR));
-    if (!o->force && access(o->path, F_OK) == 0)
-        return BAL_FAIL(BAL_EIO,
-                        "cannot rename '%s' to '%s': another program made "
-                        "that file in the meantime",
-                        o->partial, o->path);
-    if (rename(o->partial, o->path) != 0)
-        return BAL_FAIL(BAL_EIO, "cannot rename '%s' to '%s': %s", o->partial,
-                        o->path, strerror(errno));
-    BAL_TRY(sync_path(o->folder, O_RDONLY));
+    if (o->input != NULL)
+        BAL_TRY(bal_h5ad_unchanged(o->input));
+    BAL_TRY(bal_publish_finish(&o->file_name, bal_h5_test));
 done:
     return st;
 }
@@ -451,8 +388,6 @@ bal_verdict bal_h5ad_out_finish(bal_h5ad_out **o, json_t *late)
     BAL_TRY(bal_agree(c, c->rank == 0 ? publish(*o, late) : BAL_OK));
 done:
     bal_watch_grant(0);
-    if (bal_failed(st) && c->rank == 0)
-        unlink((*o)->partial);
     discard(o);
     return st;
 }
@@ -463,7 +398,5 @@ void bal_h5ad_out_discard(bal_h5ad_out **o)
         return;
     bal_h5_close(&(*o)->array);
     bal_h5_close(&(*o)->file);
-    if ((*o)->comm->rank == 0)
-        unlink((*o)->partial);
     discard(o);
 }

@@ -1,334 +1,463 @@
-/* The input's elements in the output.
+/* The input's elements in the output, by the helper.
  *
- * Elements are copied whole by H5Ocopy(), which moves chunks as they are
- * stored.  A group is gone through member by member only where something in it
- * is replaced, or where H5Ocopy() cannot be trusted with it. */
+ * Groups are made anew and walked link by link.  An object is copied once and
+ * remembered: a further hard link to it becomes one to the copy, so circles
+ * end.  Soft links stay as they are, unless they lead to what is replaced: then
+ * what they led to is copied.  What external links lead to is copied. */
 #include <stdio.h>
 #include <string.h>
 
+#include "balans/base/mem.h"
+#include "balans/io/aside.h"
+#include "balans/io/reserve.h"
+#include "h5_copy.h"
+#include "h5ad_ask.h"
+#include "h5ad_internal.h"
 #include "h5ad_out_internal.h"
 
-bool bal_path_is_in(const char *inner, const char *path)
+enum { DEEPEST = 1000 }; /* groups inside groups */
+
+typedef struct walker {
+    const char *path, *replace, *keep_as;
+    bal_h5_list skip;   /* paths that are not copied */
+    bal_h5_list column; /* new columns of obs */
+    bal_h5_seen replaced;
+    bal_h5_copier copier;
+    int depth;
+} walker;
+
+static bal_status copy_members(walker *w, hid_t from, hid_t to,
+                               const char *path);
+
+/* ---- What is not copied ---- */
+
+static bool is_skipped(const walker *w, const char *path)
 {
-    size_t len = strlen(path);
-
-    return strncmp(inner, path, len) == 0 &&
-           (inner[len] == '\0' || inner[len] == '/');
-}
-
-const char *bal_out_column(const bal_array *a)
-{
-    return strncmp(a->path, "obs/", 4) == 0 && !a->is_member ? a->path + 4
-                                                             : NULL;
-}
-
-/* The i-th path that is not copied; NULL after the last. */
-static const char *skipped(const bal_out_plan *plan, bal_size i)
-{
-    if (i == 0)
-        return plan->replace != NULL ? plan->replace : "uns/balans";
-    if (i == 1)
-        return "uns/balans";
-    i -= 2;
-    if (i < plan->arrays)
-        return plan->array[i].path;
-    i -= plan->arrays;
-    if (i < plan->csrs)
-        return plan->csr[i].path;
-    i -= plan->csrs;
-    return i < plan->drops ? plan->drop[i] : NULL;
-}
-
-bool bal_out_skips(const bal_out_plan *plan, const char *path)
-{
-    const char *skip;
-
-    if (strcmp(path, "uns/balans") == 0 && plan->uns == NULL)
-        return false;
-    for (bal_size i = 0; (skip = skipped(plan, i)) != NULL; i++)
-        if (strcmp(path, skip) == 0)
+    for (bal_size i = 0; i < w->skip.count; i++)
+        if (strcmp(w->skip.item[i], path) == 0)
             return true;
     return false;
 }
 
-static bool holds_skipped(const bal_out_plan *plan, const char *path)
+static bal_status note_replaced(walker *w, hid_t loc, const char *name,
+                                bool inside)
 {
-    const char *skip;
-
-    for (bal_size i = 0; (skip = skipped(plan, i)) != NULL; i++)
-        if (strcmp(skip, path) != 0 && bal_path_is_in(skip, path))
-            return true;
-    return false;
-}
-
-/* H5Ocopy() of HDF5 1.10 jumps to address 0 when an object has strings among
- * attributes that are stored densely, outside its header: more than 8 of them,
- * or one of nearly 64 KiB.  The attributes of such objects are copied here. */
-static herr_t judge_attribute(hid_t object, const char *name,
-                              const H5A_info_t *info, void *arg)
-{
-    enum { MOST = 8, LARGE = 1 << 15 };
-    int *count = arg;
-
-    (void)object;
-    (void)name;
-    return ++*count >= MOST || info->data_size >= LARGE;
-}
-
-static bool has_dense(hid_t object)
-{
-    int count = 0;
-
-    return H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_NATIVE, NULL,
-                       judge_attribute, &count) > 0;
-}
-
-/* Whether there are such objects at or below `path`. */
-static bal_status find_dense(hid_t from, const char *path, bool *found)
-{
-    hid_t object = bal_h5_find(from, path);
+    hid_t object = bal_h5_find(loc, name);
     bal_h5_list member = {0};
+    bal_h5_key key;
     bal_status st = BAL_OK;
 
-    *found = object >= 0 && has_dense(object);
-    if (!*found && bal_h5_is(object, H5I_GROUP))
-        st = bal_h5_members(object, &member);
-    for (bal_size i = 0; i < member.count && !*found && !bal_failed(st); i++)
-        st = find_dense(object, member.item[i], found);
+    if (object < 0)
+        return BAL_OK;
+    BAL_TRY(bal_h5_key_of(object, &key));
+    BAL_TRY(bal_h5_seen_add(&w->replaced, key, name));
+    if (inside && bal_h5_is(object, H5I_GROUP))
+        BAL_TRY(bal_h5_members(object, &member));
+    for (bal_size i = 0; i < member.count; i++)
+        BAL_TRY(note_replaced(w, object, member.item[i], false));
+done:
     bal_h5_list_free(&member);
     bal_h5_close(&object);
     return st;
 }
 
-/* Links of all kinds become what they lead to.  References inside an element
- * are followed, or the categories of anndata 0.7 would be lost. */
-static bal_status copy_object(hid_t from, const char *path, hid_t to,
-                              const char *as, unsigned flags)
+/* Objects that are not copied, and the members of those that are groups. */
+static bal_status find_replaced(walker *w, hid_t from)
 {
-    hid_t ocpypl = H5Pcreate(H5P_OBJECT_COPY);
     bal_status st = BAL_OK;
 
-    H5Pset_copy_object(ocpypl, flags | H5O_COPY_EXPAND_REFERENCE_FLAG |
-                                   H5O_COPY_EXPAND_SOFT_LINK_FLAG |
-                                   H5O_COPY_EXPAND_EXT_LINK_FLAG);
-    if (H5Ocopy(from, path, to, as, ocpypl, H5P_DEFAULT) < 0) {
-        char reason[BAL_H5_TEXT_MAX], file[BAL_H5_PATH_MAX];
-        bal_h5_reason(reason, sizeof reason);
-        H5Fget_name(from, file, sizeof file);
-        st = BAL_FAIL(BAL_EIO, "cannot copy '%s' of '%s': %s", path, file,
-                      reason);
-    }
-    H5Pclose(ocpypl);
+    for (bal_size i = 0; i < w->skip.count && !bal_failed(st); i++)
+        st = note_replaced(w, from, w->skip.item[i], true);
     return st;
 }
 
-/* A dataset with dense attributes. */
-static bal_status copy_dataset(hid_t from, const char *path, hid_t to,
-                               const char *as)
-{
-    hid_t old = bal_h5_find(from, path), fresh = H5I_INVALID_HID;
-    bal_status st = copy_object(from, path, to, as, H5O_COPY_WITHOUT_ATTR_FLAG);
+/* ---- Objects ---- */
 
-    if (!bal_failed(st)) {
-        fresh = bal_h5_find(to, as);
-        st = bal_h5_copy_attributes(old, fresh, NULL);
-    }
-    bal_h5_close(&fresh);
+static bal_status join(const char *path, const char *name, char **out)
+{
+    size_t size = strlen(path) + strlen(name) + 2;
+    bal_status st = bal_alloc(out, (bal_size)size, "a path");
+
+    if (!bal_failed(st))
+        snprintf(*out, size, "%s%s%s", path, path[0] != '\0' ? "/" : "", name);
+    return st;
+}
+
+/* Members and attributes keep the order that they are kept in. */
+static bal_status make_like(hid_t from, hid_t to, const char *as, hid_t *group)
+{
+    hid_t old = H5Gget_create_plist(from), gcpl = H5Pcreate(H5P_GROUP_CREATE);
+    unsigned links = 0, attributes = 0;
+    bal_status st = BAL_OK;
+
+    H5Pset_obj_track_times(gcpl, false);
+    if (H5Pget_link_creation_order(old, &links) >= 0)
+        H5Pset_link_creation_order(gcpl, links);
+    if (H5Pget_attr_creation_order(old, &attributes) >= 0)
+        H5Pset_attr_creation_order(gcpl, attributes);
+    *group = H5Gcreate2(to, as, H5P_DEFAULT, gcpl, H5P_DEFAULT);
+    if (*group < 0)
+        st = bal_h5_fail(BAL_EIO, "make a group in", to);
+    H5Pclose(gcpl);
     bal_h5_close(&old);
     return st;
 }
 
-static bool is_group(hid_t file, const char *path)
-{
-    hid_t object = bal_h5_find(file, path);
-    bool yes = bal_h5_is(object, H5I_GROUP);
-
-    bal_h5_close(&object);
-    return yes;
-}
-
-static bal_status copy_members(const bal_out_plan *plan, hid_t from,
-                               const char *prefix, hid_t to, const char *as);
-
-/* A group, member by member: some are replaced, or something has dense
- * attributes.  All attributes but the one named `but`. */
-static bal_status copy_inside(const bal_out_plan *plan, hid_t from,
-                              const char *path, hid_t to, const char *as,
-                              const char *but)
-{
-    hid_t old = bal_h5_find(from, path), group = H5I_INVALID_HID;
-    bal_status st;
-
-    BAL_TRY(bal_h5_make_group(to, as, &group));
-    BAL_TRY(bal_h5_copy_attributes(old, group, but));
-    BAL_TRY(copy_members(plan, from, path, to, as));
-done:
-    bal_h5_close(&group);
-    bal_h5_close(&old);
-    return st;
-}
-
-/* `plan` is NULL where nothing is replaced. */
-static bal_status copy_element(const bal_out_plan *plan, hid_t from,
-                               const char *path, hid_t to, const char *as)
-{
-    bool dense;
-    bal_status st = find_dense(from, path, &dense);
-
-    if (bal_failed(st))
-        return st;
-    if (is_group(from, path) &&
-        (dense || (plan != NULL && holds_skipped(plan, path))))
-        return copy_inside(plan, from, path, to, as, NULL);
-    return dense ? copy_dataset(from, path, to, as)
-                 : copy_object(from, path, to, as, 0);
-}
-
-/* obs gets a new column-order, which may be larger than a group made by an old
- * library can hold.  So its members are moved into a new group; an object keeps
- * its identity when links to it change, and references stay right. */
-static bal_status move_obs(const bal_out_plan *plan, hid_t from, hid_t to)
-{
-    static const char aside[] = "obs.balans";
-    char path[BAL_H5_PATH_MAX];
-    bal_h5_list member = {0};
-    hid_t old = H5I_INVALID_HID, group = H5I_INVALID_HID;
-    bal_status st;
-
-    BAL_TRY(copy_object(from, "obs", to, aside, 0));
-    BAL_TRY(bal_h5_make_group(to, "obs", &group));
-    old = bal_h5_find(to, aside);
-    BAL_TRY(bal_h5_copy_attributes(old, group, "column-order"));
-    BAL_TRY(bal_h5_members(old, &member));
-    for (bal_size i = 0; i < member.count; i++) {
-        snprintf(path, sizeof path, "obs/%s", member.item[i]);
-        if (!bal_out_skips(plan, path) &&
-            H5Lmove(old, member.item[i], group, member.item[i], H5P_DEFAULT,
-                    H5P_DEFAULT) < 0)
-            BAL_TRY(bal_h5_fail(BAL_EIO, "move a column of", old));
-    }
-    H5Ldelete(to, aside, H5P_DEFAULT);
-done:
-    bal_h5_list_free(&member);
-    bal_h5_close(&old);
-    bal_h5_close(&group);
-    return st;
-}
-
-static bal_status copy_obs(const bal_out_plan *plan, hid_t from, hid_t to)
-{
-    bool dense;
-    bal_status st = find_dense(from, "obs", &dense);
-
-    if (bal_failed(st))
-        return st;
-    return dense ? copy_inside(plan, from, "obs", to, "obs", "column-order")
-                 : move_obs(plan, from, to);
-}
-
-static bal_status append_columns(const bal_out_plan *plan, hid_t from, hid_t to)
+/* The columns of obs, with the new ones at the end. */
+static bal_status set_order(const walker *w, hid_t from, hid_t to)
 {
     bal_h5_list order = {0};
-    hid_t old = bal_h5_find(from, "obs"), group = bal_h5_find(to, "obs");
     bal_status st;
 
-    BAL_TRY(bal_h5_get_list(old, "column-order", &order));
-    for (bal_size i = 0; i < plan->arrays; i++) {
-        const char *name = bal_out_column(&plan->array[i]);
+    BAL_TRY(bal_h5ad_list_columns(from, &order));
+    for (bal_size i = 0; i < w->column.count; i++) {
         bal_size at = 0;
-        while (name != NULL && at < order.count &&
-               strcmp(order.item[at], name) != 0)
+        while (at < order.count &&
+               strcmp(order.item[at], w->column.item[i]) != 0)
             at++;
-        if (name != NULL && at == order.count)
-            BAL_TRY(bal_h5_list_add(&order, name));
+        if (at == order.count)
+            BAL_TRY(bal_h5_list_add(&order, w->column.item[i]));
     }
-    BAL_TRY(bal_h5_set_list(group, "column-order", &order));
+    BAL_TRY(bal_h5_set_list(to, "column-order", &order));
 done:
     bal_h5_list_free(&order);
-    bal_h5_close(&group);
-    bal_h5_close(&old);
     return st;
 }
 
-static bool adds_columns(const bal_out_plan *plan)
+static bal_status copy_group(walker *w, hid_t from, hid_t to, const char *as,
+                             const char *path)
 {
-    for (bal_size i = 0; i < plan->arrays; i++)
-        if (bal_out_column(&plan->array[i]) != NULL)
-            return true;
-    return false;
-}
-
-static bal_status copy_member(const bal_out_plan *plan, hid_t from,
-                              const char *path, hid_t to, const char *as)
-{
-    if (!bal_h5_has(from, path) || (plan != NULL && bal_out_skips(plan, path)))
-        return BAL_OK;
-    if (plan != NULL && strcmp(path, "obs") == 0 && adds_columns(plan)) {
-        bal_status st = copy_obs(plan, from, to);
-        return bal_failed(st) ? st : append_columns(plan, from, to);
-    }
-    return copy_element(plan, from, path, to, as);
-}
-
-/* What `prefix` holds of `from`, below `as` of `to`. */
-static bal_status copy_members(const bal_out_plan *plan, hid_t from,
-                               const char *prefix, hid_t to, const char *as)
-{
-    char path[BAL_H5_PATH_MAX], target[BAL_H5_PATH_MAX];
-    const char *slash = prefix[0] == '\0' ? "" : "/";
-    bal_h5_list member = {0};
-    hid_t group = prefix[0] == '\0' ? H5Gopen2(from, "/", H5P_DEFAULT)
-                                    : bal_h5_find(from, prefix);
-    bal_status st = bal_h5_members(group, &member);
-
-    for (bal_size i = 0; i < member.count && !bal_failed(st); i++) {
-        snprintf(path, sizeof path, "%s%s%s", prefix, slash, member.item[i]);
-        snprintf(target, sizeof target, "%s%s%s", as, slash, member.item[i]);
-        st = copy_member(plan, from, path, to, target);
-    }
-    bal_h5_list_free(&member);
-    bal_h5_close(&group);
-    return st;
-}
-
-static bal_status keep(const bal_out_plan *plan, hid_t from, hid_t to)
-{
-    char parent[BAL_H5_PATH_MAX];
+    bool extends = strcmp(path, "obs") == 0 && w->column.count > 0;
+    hid_t group = H5I_INVALID_HID;
     bal_status st;
 
-    if (bal_h5_has(from, plan->keep_as))
+    if (w->depth >= DEEPEST)
         return BAL_FAIL(BAL_EINPUT,
-                        "cannot keep the original as '%s': '%s' has one "
-                        "already; rename it there or drop --keep-original",
-                        plan->keep_as, bal_h5ad_path(plan->input));
-    snprintf(parent, sizeof parent, "%s", plan->keep_as);
+                        "cannot copy '%s', '%.200s...': its groups are nested "
+                        "more than %d deep",
+                        w->path, path, DEEPEST);
+    w->depth++;
+    BAL_TRY(make_like(from, to, as, &group));
+    BAL_TRY(bal_h5_copy_attributes(&w->copier, from, group,
+                                   extends ? "column-order" : NULL));
+    if (extends)
+        BAL_TRY(set_order(w, from, group));
+    BAL_TRY(copy_members(w, from, group, path));
+done:
+    w->depth--;
+    bal_h5_close(&group);
+    return st;
+}
+
+static bal_status copy_type(hid_t from, hid_t to, const char *as)
+{
+    if (H5Ocopy(from, ".", to, as, H5P_DEFAULT, H5P_DEFAULT) >= 0)
+        return BAL_OK;
+    return bal_h5_fail(BAL_EINPUT, "copy", from);
+}
+
+/* A further name of an object that has its place. */
+static bal_status link_again(const walker *w, const char *known, hid_t to,
+                             const char *as)
+{
+    if (H5Lcreate_hard(w->copier.to, known, to, as, H5P_DEFAULT, H5P_DEFAULT) >=
+        0)
+        return BAL_OK;
+    return bal_h5_fail(BAL_EIO, "make a link in", to);
+}
+
+/* Copies an open object as the link `as` of `to`, which has the path `path`. */
+static bal_status copy_object(walker *w, hid_t object, hid_t to, const char *as,
+                              const char *path)
+{
+    const char *known;
+    bal_h5_key key;
+    bal_status st;
+
+    BAL_TRY(bal_h5_key_of(object, &key));
+    known = bal_h5_seen_find(&w->copier.seen, key);
+    if (known != NULL)
+        return link_again(w, known, to, as);
+    BAL_TRY(bal_h5_seen_add(&w->copier.seen, key, path));
+    if (bal_h5_is(object, H5I_GROUP))
+        st = copy_group(w, object, to, as, path);
+    else if (bal_h5_is(object, H5I_DATASET))
+        st = bal_h5_copy_dataset(&w->copier, object, to, as);
+    else
+        st = copy_type(object, to, as);
+done:
+    return st;
+}
+
+/* ---- Links ---- */
+
+static bal_status fail_element(const walker *w, const char *path)
+{
+    char reason[BAL_H5_TEXT_MAX];
+
+    bal_h5_reason(reason, sizeof reason);
+    return BAL_FAIL(BAL_EINPUT, "cannot copy '%.300s' of '%s': %s", path,
+                    w->path, reason);
+}
+
+/* A link whose text is `size` bytes, as it is. */
+static bal_status copy_link(const walker *w, hid_t from, hid_t to,
+                            const char *name, const char *path,
+                            const H5L_info_t *info)
+{
+    const char *file = NULL, *inside = NULL;
+    char *text = NULL;
+    bal_status st;
+
+    BAL_TRY(bal_alloc(&text, (bal_size)info->u.val_size + 1, "a link"));
+    if (H5Lget_val(from, name, text, info->u.val_size, H5P_DEFAULT) < 0) {
+        st = fail_element(w, path);
+    } else if (info->type == H5L_TYPE_SOFT) {
+        if (H5Lcreate_soft(text, to, name, H5P_DEFAULT, H5P_DEFAULT) < 0)
+            st = bal_h5_fail(BAL_EIO, "make a link in", to);
+    } else if (H5Lunpack_elink_val(text, info->u.val_size, NULL, &file,
+                                   &inside) < 0) {
+        st = fail_element(w, path);
+    } else if (H5Lcreate_external(file, inside, to, name, H5P_DEFAULT,
+                                  H5P_DEFAULT) < 0) {
+        st = bal_h5_fail(BAL_EIO, "make a link in", to);
+    }
+done:
+    bal_free(&text);
+    return st;
+}
+
+/* What becomes of a soft or external link; `object` is what it leads to, or
+ * none. */
+static bal_status follow(walker *w, hid_t from, hid_t to, const char *name,
+                         const char *path, const H5L_info_t *info)
+{
+    hid_t object = H5Oopen(from, name, H5P_DEFAULT);
+    bal_h5_key key;
+    bal_status st;
+
+    if (object < 0) {
+        bal_aside_warn("'%.300s' of '%s' is a link that leads nowhere; it is "
+                       "kept as it is",
+                       path, w->path);
+        return copy_link(w, from, to, name, path, info);
+    }
+    BAL_TRY(bal_h5_key_of(object, &key));
+    if (info->type == H5L_TYPE_SOFT &&
+        bal_h5_seen_find(&w->replaced, key) == NULL)
+        st = copy_link(w, from, to, name, path, info);
+    else
+        st = copy_object(w, object, to, name, path);
+done:
+    bal_h5_close(&object);
+    return st;
+}
+
+static bal_status copy_hard(walker *w, hid_t from, hid_t to, const char *name,
+                            const char *path)
+{
+    hid_t object = H5Oopen(from, name, H5P_DEFAULT);
+    bal_status st;
+
+    if (object < 0)
+        return fail_element(w, path);
+    st = copy_object(w, object, to, name, path);
+    bal_h5_close(&object);
+    return st;
+}
+
+static bal_status copy_member(walker *w, hid_t from, hid_t to, const char *name,
+                              const char *group)
+{
+    char *path = NULL;
+    H5L_info_t info;
+    bal_status st;
+
+    BAL_TRY(join(group, name, &path));
+    if (is_skipped(w, path))
+        goto done;
+    bal_aside_at(path);
+    if (H5Lget_info(from, name, &info, H5P_DEFAULT) < 0)
+        st = fail_element(w, path);
+    else if (info.type == H5L_TYPE_HARD)
+        st = copy_hard(w, from, to, name, path);
+    else if (info.type == H5L_TYPE_SOFT || info.type == H5L_TYPE_EXTERNAL)
+        st = follow(w, from, to, name, path, &info);
+    else
+        bal_aside_warn("'%.300s' of '%s' is a link of a kind that is not "
+                       "known, and left out",
+                       path, w->path);
+done:
+    bal_free(&path);
+    return st;
+}
+
+static herr_t take_link(hid_t group, const char *name, const H5L_info_t *info,
+                        void *arg)
+{
+    (void)group;
+    (void)info;
+    return bal_failed(bal_h5_list_add(arg, name)) ? -1 : 0;
+}
+
+/* The names of a group's links, in the order in which they were made where the
+ * group knows that. */
+static bal_status list_links(hid_t group, bal_h5_list *list)
+{
+    hid_t gcpl = H5Gget_create_plist(group);
+    unsigned order = 0;
+    H5_index_t by = H5_INDEX_NAME;
+
+    if (gcpl >= 0 && H5Pget_link_creation_order(gcpl, &order) >= 0 &&
+        (order & H5P_CRT_ORDER_TRACKED) != 0)
+        by = H5_INDEX_CRT_ORDER;
+    bal_h5_close(&gcpl);
+    if (H5Literate(group, by, H5_ITER_INC, NULL, take_link, list) >= 0)
+        return BAL_OK;
+    return bal_h5_fail(BAL_EINPUT, "read", group);
+}
+
+static bal_status copy_members(walker *w, hid_t from, hid_t to,
+                               const char *path)
+{
+    bal_h5_list member = {0};
+    bal_status st = list_links(from, &member);
+
+    for (bal_size i = 0; i < member.count && !bal_failed(st); i++)
+        st = copy_member(w, from, to, member.item[i], path);
+    bal_h5_list_free(&member);
+    return st;
+}
+
+/* ---- The file ---- */
+
+static bal_status keep(walker *w, hid_t from)
+{
+    char parent[BAL_H5_PATH_MAX];
+    hid_t object = bal_h5_find(from, w->replace);
+    bal_status st = BAL_OK;
+
+    if (bal_h5_has(from, w->keep_as)) {
+        st = BAL_FAIL(BAL_EINPUT,
+                      "cannot keep the original as '%s': '%s' has one already; "
+                      "rename it there or drop --keep-original",
+                      w->keep_as, w->path);
+        goto done;
+    }
+    snprintf(parent, sizeof parent, "%s", w->keep_as);
     char *slash = strrchr(parent, '/');
     if (slash != NULL) {
         *slash = '\0';
-        st = bal_out_make_dicts(to, parent);
-        if (bal_failed(st))
-            return st;
+        BAL_TRY(bal_out_make_dicts(w->copier.to, parent));
     }
-    return copy_element(NULL, from, plan->replace, to, plan->keep_as);
+    bal_aside_at(w->replace);
+    st = copy_object(w, object, w->copier.to, w->keep_as, w->keep_as);
+done:
+    bal_h5_close(&object);
+    return st;
 }
 
-bal_status bal_out_copy(const bal_out_plan *plan, hid_t to)
+/* obs and var first, so that they have their own names. */
+static bal_status copy_root(walker *w, hid_t from, hid_t to)
 {
-    hid_t from, root = H5I_INVALID_HID, fresh = H5I_INVALID_HID;
-    bal_status st =
-        bal_h5_open(bal_h5ad_path(plan->input), BAL_H5_READ, NULL, &from);
+    static const char *const first[] = {"obs", "var"};
+    bal_h5_list member = {0};
+    bal_h5_key key;
+    bal_status st;
 
-    if (bal_failed(st))
-        return st;
-    root = H5Gopen2(from, "/", H5P_DEFAULT);
-    fresh = H5Gopen2(to, "/", H5P_DEFAULT);
-    BAL_TRY(bal_h5_copy_attributes(root, fresh, NULL));
-    BAL_TRY(copy_members(plan, from, "", to, ""));
-    if (plan->keep_as != NULL && plan->replace != NULL)
-        BAL_TRY(keep(plan, from, to));
+    BAL_TRY(bal_h5_key_of(from, &key));
+    BAL_TRY(bal_h5_seen_add(&w->copier.seen, key, "/"));
+    BAL_TRY(bal_h5_copy_attributes(&w->copier, from, to, NULL));
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+        BAL_TRY(copy_member(w, from, to, first[i], ""));
+    BAL_TRY(list_links(from, &member));
+    for (bal_size i = 0; i < member.count; i++)
+        if (strcmp(member.item[i], first[0]) != 0 &&
+            strcmp(member.item[i], first[1]) != 0)
+            BAL_TRY(copy_member(w, from, to, member.item[i], ""));
+    if (w->keep_as != NULL && w->replace != NULL)
+        BAL_TRY(keep(w, from));
+    BAL_TRY(bal_h5_copy_references(&w->copier));
 done:
-    bal_h5_close(&fresh);
-    bal_h5_close(&root);
+    bal_h5_list_free(&member);
+    return st;
+}
+
+static bal_status copy_file(walker *w)
+{
+    hid_t file = H5I_INVALID_HID, from = H5I_INVALID_HID, to = H5I_INVALID_HID;
+    bal_status st;
+
+    BAL_TRY(bal_h5_open(w->path, BAL_H5_READ, NULL, &file));
+    from = H5Gopen2(file, "/", H5P_DEFAULT);
+    to = H5Gopen2(w->copier.to, "/", H5P_DEFAULT);
+    BAL_TRY(find_replaced(w, from));
+    BAL_TRY(copy_root(w, from, to));
+done:
+    bal_h5_copier_finish(&w->copier);
+    bal_h5_close(&to);
     bal_h5_close(&from);
+    bal_h5_close(&file);
+    return st;
+}
+
+static bal_status list_skipped(walker *w)
+{
+    char *path = NULL;
+    bal_status st;
+
+    BAL_TRY(bal_h5_list_add(&w->skip, "uns/balans"));
+    if (w->replace != NULL)
+        BAL_TRY(bal_h5_list_add(&w->skip, w->replace));
+    for (bal_size i = 0; i < w->column.count; i++) {
+        BAL_TRY(join("obs", w->column.item[i], &path));
+        BAL_TRY(bal_h5_list_add(&w->skip, path));
+        bal_free(&path);
+    }
+done:
+    bal_free(&path);
+    return st;
+}
+
+static bal_status unpack(bal_pack *in, walker *w, const char **target,
+                         bal_size *reserve)
+{
+    bal_status st;
+
+    w->path = bal_unpack_text(in);
+    *target = bal_unpack_text(in);
+    *reserve = bal_unpack_int(in);
+    w->replace = bal_unpack_text(in);
+    w->keep_as = bal_unpack_text(in);
+    BAL_TRY(bal_unpack_list(in, &w->skip));
+    BAL_TRY(bal_unpack_list(in, &w->column));
+    BAL_TRY(list_skipped(w));
+done:
+    return st;
+}
+
+/* Space is reserved first, as HDF5 1.10 crashes when a disk is full while it
+ * copies or closes. */
+bal_status bal_work_copy(bal_pack *in, bal_pack *out)
+{
+    walker w = {.depth = 0, .copier = {.to = H5I_INVALID_HID}};
+    const char *target = NULL;
+    bal_size reserve = 0;
+    bal_status st, closed;
+
+    (void)out;
+    BAL_TRY(unpack(in, &w, &target, &reserve));
+    BAL_TRY(bal_h5_open(target, BAL_H5_CREATE, NULL, &w.copier.to));
+    BAL_TRY(bal_reserve(target, reserve));
+    BAL_TRY(copy_file(&w));
+done:
+    if (w.copier.to >= 0) {
+        closed = bal_h5_finish(&w.copier.to, target);
+        if (!bal_failed(st))
+            st = closed;
+    }
+    bal_h5_seen_finish(&w.replaced);
+    bal_h5_list_free(&w.skip);
+    bal_h5_list_free(&w.column);
     return st;
 }

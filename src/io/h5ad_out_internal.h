@@ -5,20 +5,12 @@
 #include "balans/io/h5.h"
 #include "balans/io/h5ad_out.h"
 
-/* Whether `path` is `inner` or one of the groups on the way to it. */
-bool bal_path_is_in(const char *inner, const char *path);
-
-/* Whether an element of the input is not to be copied. */
-bool bal_out_skips(const bal_out_plan *plan, const char *path);
-
 /* Name of the column of obs that an array is, or NULL. */
 const char *bal_out_column(const bal_array *a);
 
-/* Copies the input into the new file, but for what the plan replaces. */
-bal_status bal_out_copy(const bal_out_plan *plan, hid_t to);
-
-/* Makes what the plan adds: groups, empty arrays, values. */
-bal_status bal_out_make(const bal_out_plan *plan, hid_t to);
+/* Makes what the plan adds: groups, empty arrays, values; the frames of a new
+ * file. */
+bal_status bal_out_make(const bal_out_plan *plan, bool is_new, hid_t to);
 
 /* Makes obs and var of a new file, with the columns that are categorical. */
 bal_status bal_out_make_frames(const bal_out_plan *plan, hid_t to);

@@ -153,7 +153,8 @@ bal_status bal_out_write_object(hid_t to, const char *path, json_t *object)
     json_t *value;
     bal_status st = bal_out_make_dicts(to, path);
 
-    json_object_foreach (object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         snprintf(below, sizeof below, "%s/%s", path, key);
         if (!bal_failed(st))
             st = write_json(to, below, value);
@@ -162,6 +163,12 @@ bal_status bal_out_write_object(hid_t to, const char *path, json_t *object)
 }
 
 /* ---- Arrays ---- */
+
+const char *bal_out_column(const bal_array *a)
+{
+    return strncmp(a->path, "obs/", 4) == 0 && !a->is_member ? a->path + 4
+                                                             : NULL;
+}
 
 static hid_t file_type(bal_element element)
 {
@@ -301,13 +308,13 @@ static bal_status make_mappings(hid_t to)
     return st;
 }
 
-bal_status bal_out_make(const bal_out_plan *plan, hid_t to)
+bal_status bal_out_make(const bal_out_plan *plan, bool is_new, hid_t to)
 {
     bal_status st;
 
     BAL_TRY(encode_root(to));
     BAL_TRY(make_mappings(to));
-    if (plan->input == NULL)
+    if (is_new)
         BAL_TRY(bal_out_make_frames(plan, to));
     if (plan->uns != NULL)
         BAL_TRY(bal_out_write_object(to, "uns/balans", plan->uns));

@@ -17,7 +17,7 @@ enum { PIECE = 1 << 18 }; /* stored entries in memory at a time */
 static bal_status take_name(void *arg, bal_gidx i, const char *s)
 {
     (void)i;
-    snprintf(arg, BAL_H5_TEXT_MAX, " ('%s')", s);
+    snprintf(arg, BAL_H5_TEXT_MAX, " ('%s')", s != NULL ? s : "");
     return BAL_OK;
 }
 

@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "balans/base/mem.h"
+#include "balans/io/publish.h"
 #include "balans/par/agree.h"
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
@@ -32,9 +32,9 @@ json_t *bal_report_text(const char *bytes)
     size_t used = 0;
 
     if (text != NULL ||
-        bal_failed(bal_alloc(
-            &valid, (bal_size)(REPLACEMENT_BYTES * strlen(bytes) + 1),
-            "the report")))
+        bal_failed(bal_alloc(&valid,
+                             (bal_size)(REPLACEMENT_BYTES * strlen(bytes) + 1),
+                             "the report")))
         return text;
     while (*bytes != '\0') {
         size_t now = character(bytes);
@@ -110,18 +110,17 @@ bal_status bal_report_status(const json_t *r)
 
 static bal_status write_file(const char *path, const json_t *r)
 {
-    char partial[4096];
+    bal_publish *file = NULL;
     bal_status st;
 
     BAL_TRY(bal_report_status(r));
-    snprintf(partial, sizeof partial, "%s.partial", path);
-    if (json_dump_file(r, partial, JSON_INDENT(2)) != 0 ||
-        rename(partial, path) != 0) {
-        st = BAL_FAIL(BAL_EIO, "cannot write the report '%s': %s", path,
-                      strerror(errno));
-        (void)remove(partial);
-    }
+    BAL_TRY(bal_publish_begin(path, true, &file));
+    if (json_dump_file(r, bal_publish_temporary(file), JSON_INDENT(2)) != 0)
+        BAL_TRY(BAL_FAIL(BAL_EIO, "cannot write the report '%s': %s", path,
+                         strerror(errno)));
+    BAL_TRY(bal_publish_finish(&file, NULL));
 done:
+    bal_publish_discard(&file);
     return st;
 }
 

@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -34,12 +36,23 @@ static int look(int fd, bal_size bytes)
     return room + (double)s.st_size < (double)bytes ? ENOSPC : 0;
 }
 
+/* A file that may not grow so large; HDF5 would crash as on a full disk. */
+static bool is_limited(bal_size bytes)
+{
+    struct rlimit l;
+
+    return getrlimit(RLIMIT_FSIZE, &l) == 0 && l.rlim_cur != RLIM_INFINITY &&
+           l.rlim_cur < (rlim_t)bytes;
+}
+
 bal_status bal_reserve(const char *path, bal_size bytes)
 {
     char text[32];
     int fd = open(path, O_WRONLY), error = 0;
 
-    if (fd >= 0 && bytes > 0) {
+    if (is_limited(bytes)) {
+        error = EFBIG;
+    } else if (fd >= 0 && bytes > 0) {
         error = allocate(fd, bytes);
         if (error != 0 && error != ENOSPC && error != EDQUOT)
             error = look(fd, bytes);

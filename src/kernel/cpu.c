@@ -106,6 +106,11 @@ void bal_kselect_offer(bal_kselect *s, const float *d2, int count)
     kernels()->kselect_offer(s, d2, count);
 }
 
+bal_size bal_kselect_last(bal_kselect *s, float *kth)
+{
+    return kernels()->kselect_last(s, kth);
+}
+
 bal_size bal_kselect_finish(bal_kselect *s)
 {
     return kernels()->kselect_finish(s);
@@ -138,43 +143,38 @@ float bal_affinity(float d2, float s2)
     return kernels()->affinity(d2, s2);
 }
 
-void bal_affinity_bin(float *value, bal_size count, float s2, uint32_t *bins)
+void bal_affinity_bin(const float *d2, bal_size count, float s2, uint32_t *bins)
 {
-    kernels()->affinity_bin(value, count, s2, bins);
+    kernels()->affinity_bin(d2, count, s2, bins);
 }
 
-bal_size bal_affinity_within(float *value, bal_size count, float s2)
+int bal_affinity_sift(const float *d2, int count, uint64_t *mask,
+                      const bal_reach *to, float *out, bal_size *floor)
 {
-    return kernels()->affinity_within(value, count, s2);
+    return kernels()->affinity_sift(d2, count, mask, to, out, floor);
 }
 
-int bal_affinity_keep(const float *value, const uint64_t *mask, int count,
-                      float threshold, bal_lidx base, float *out_value,
-                      bal_lidx *out_index)
+int bal_affinity_keep(const float *d2, const uint64_t *mask, int count,
+                      const bal_reach *to, float threshold, bal_lidx base,
+                      float *out_value, bal_lidx *out_index)
 {
-    return kernels()->affinity_keep(value, mask, count, threshold, base,
+    return kernels()->affinity_keep(d2, mask, count, to, threshold, base,
                                     out_value, out_index);
 }
 
-void bal_spmm_sum(const float *x, bal_size ld, const bal_lidx *index,
-                  const float *value, bal_size entries, bal_size count,
-                  double *partial)
+void bal_spmm_sum(const float *x, bal_size ld, const uint16_t *row,
+                  const float *value, bal_size entries, int vectors,
+                  const double *up_hi, double up_lo, int64_t *hi, int64_t *lo)
 {
-    kernels()->spmm_sum(x, ld, index, value, entries, count, partial);
+    kernels()->spmm_sum(x, ld, row, value, entries, vectors, up_hi, up_lo, hi,
+                        lo);
 }
 
-void bal_spmm_spread(const double *what, double weight, const bal_lidx *index,
-                     const float *value, bal_size entries, bal_lidx first,
-                     bal_size count, double *point)
+void bal_spmm_gather(const double *table, bal_size ld, const uint32_t *index,
+                     const double *weight, bal_size entries, int vectors,
+                     double *sum)
 {
-    kernels()->spmm_spread(what, weight, index, value, entries, first, count,
-                           point);
-}
-
-void bal_fixed_flush(const double *up_hi, double up_lo, bal_size width,
-                     double *partial, int64_t *hi, int64_t *lo)
-{
-    kernels()->fixed_flush(up_hi, up_lo, width, partial, hi, lo);
+    kernels()->spmm_gather(table, ld, index, weight, entries, vectors, sum);
 }
 
 void bal_fixed_add_all(int64_t *sum, const double *value, bal_size count,
@@ -194,8 +194,8 @@ uint32_t bal_count_up_to(const float *v, int n, float t)
     return kernels()->count_up_to(v, n, t);
 }
 
-void bal_project_tile(const double *xs, int m, bal_size d, const double *packed,
-                      int p, float *z, int ld)
+void bal_project(const double *xs, int m, bal_size d, const double *packed,
+                 int p, float *z)
 {
-    kernels()->project_tile(xs, m, d, packed, p, z, ld);
+    kernels()->project(xs, m, d, packed, p, z);
 }

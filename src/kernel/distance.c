@@ -11,12 +11,12 @@
  * difference is taken before squaring, not expanded to products: equal points
  * give exactly 0, and near points lose nothing to cancellation.
  *
- * The columns of a block lie a power of two apart from feature to feature and
- * would crowd into a few sets of the first-level cache; where several blocks
- * of landmarks use them, they are copied side by side first (Goto and van de
- * Geijn, Anatomy of high-performance matrix multiplication, 2008).  What is
- * left over of landmarks and of columns is spread over the blocks evenly, so
- * that no block is thin: 7 landmarks are 4 + 3, not 6 + 1.
+ * While its first block of landmarks computes, each strip of columns has its
+ * share of the next tile fetched, in the order in which it lies in memory: a
+ * few lines of each feature at a time take memory twice as long, and with few
+ * landmarks that is what there is to wait for.  What is left over of landmarks
+ * and of columns is spread over the blocks evenly, so that no block is thin: 7
+ * landmarks are 4 + 3, not 6 + 1.
  *
  * Cost: 3 w p ld flops.  Source: algorithm.md, section 8.
  */
@@ -36,11 +36,11 @@ _Static_assert((int)DIST_W <= (int)MAX_W && (int)DIST_V <= (int)MAX_V,
 
 /* Some columns of some features of a tile, and what they are compared with. */
 typedef struct view {
-    const float *z;    /* [features, z_ld] */
+    const float *z;    /* [features, ld] */
     const float *y;    /* [w, p] */
-    const float *next; /* what will be `z` after this */
+    const float *next; /* what to fetch meanwhile, NULL for nothing */
     float *d2;         /* [w, ld] */
-    size_t z_ld, p, ld;
+    size_t p, ld;
     size_t features; /* in this part */
     bool begun;      /* d2 holds the sums of earlier parts */
 } view;
@@ -57,7 +57,10 @@ INLINE void block(view v, int nw, int nv)
     for (size_t f = 0; f < v.features; f++) {
         vf z[MAX_V];
         for (int i = 0; i < nv; i++)
-            z[i] = v_load(v.z + f * v.z_ld + (size_t)(i * VL));
+            z[i] = v_load(v.z + f * v.ld + (size_t)(i * VL));
+        for (int i = 0; i < nv && v.next != NULL; i++)
+            __builtin_prefetch(v.next + (f * (size_t)nv + (size_t)i) * VL, 0,
+                               2);
         for (int w = 0; w < nw; w++) {
             vf y = v_set(v.y[(size_t)w * v.p + f]);
             for (int i = 0; i < nv; i++) {
@@ -94,39 +97,21 @@ INLINE void all_landmarks(view v, int w, int nv)
         }
         v.y += (size_t)nw * v.p;
         v.d2 += (size_t)nw * v.ld;
+        v.next = NULL;
         w -= nw;
     }
 }
 
-/* Puts nv vectors of columns side by side, if more than one block needs them,
- * and has those that will be needed next fetched while the blocks compute. */
-INLINE view packed(view v, int w, int nv, float *room)
-{
-    if (w <= DIST_W)
-        return v;
-    for (size_t f = 0; f < v.features; f++)
-        for (int i = 0; i < nv; i++) {
-            __builtin_prefetch(v.next + f * v.z_ld + (size_t)(i * VL), 0, 2);
-            v_store(room + (f * (size_t)nv + (size_t)i) * VL,
-                    v_load(v.z + f * v.z_ld + (size_t)(i * VL)));
-        }
-    v.z = room;
-    v.z_ld = (size_t)(nv * VL);
-    return v;
-}
-
 INLINE void strip(view v, int w, int nv)
 {
-    __attribute__((aligned(BAL_ALIGN))) float room[PART * MAX_V * VL];
-    const float *after = v.next;
     size_t left = v.p;
 
     for (; left > 0; left -= v.features) {
         v.features = left < PART ? left : PART;
-        v.next = left > PART ? v.z + v.features * v.z_ld : after;
-        all_landmarks(packed(v, w, nv, room), w, nv);
-        v.z += v.features * v.z_ld;
+        all_landmarks(v, w, nv);
+        v.z += v.features * v.ld;
         v.y += v.features;
+        v.next += v.features * (size_t)(nv * VL);
         v.begun = true;
     }
 }
@@ -137,15 +122,14 @@ void bal_distance_tile(const float *tile, int ld, int p, const float *landmark,
     view v = {.z = tile,
               .y = landmark,
               .d2 = d2,
-              .z_ld = (size_t)ld,
+              /* The next tile most likely lies behind this one. */
+              .next = tile + (size_t)p * (size_t)ld,
               .ld = (size_t)ld,
               .p = (size_t)p};
     int left = ld / VL;
 
     for (int blocks = (left + DIST_V - 1) / DIST_V; blocks > 0; blocks--) {
         int nv = (left + blocks - 1) / blocks;
-        /* The next tile most likely lies behind this one. */
-        v.next = left > nv ? v.z + nv * VL : tile + v.p * v.ld;
         switch (nv) {
             SHAPE(1, DIST_V, strip(v, w, 1));
             SHAPE(2, DIST_V, strip(v, w, 2));
@@ -156,6 +140,7 @@ void bal_distance_tile(const float *tile, int ld, int p, const float *landmark,
         }
         v.z += nv * VL;
         v.d2 += nv * VL;
+        v.next += v.p * (size_t)(nv * VL);
         left -= nv;
     }
 }

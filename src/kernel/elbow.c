@@ -5,6 +5,9 @@
  */
 #include "balans/kernel/affinity.h"
 
+#include <float.h>
+#include <math.h>
+
 #define FLOOR     0.001
 #define EDGE(h)   (float)(FLOOR + (double)(h) * (1.0 - FLOOR) / BAL_BINS)
 #define EDGE4(h)  EDGE(h), EDGE((h) + 1), EDGE((h) + 2), EDGE((h) + 3)
@@ -21,16 +24,42 @@ const float *bal_affinity_edges(void)
     return edge;
 }
 
-int bal_elbow(const int64_t *bins)
+float bal_affinity_ratio(float a)
+{
+    return (float)(-log((double)a) * 1.00001 + 1e-6);
+}
+
+static float at_most(float d2)
+{
+    return d2 < FLT_MAX ? d2 : FLT_MAX;
+}
+
+/* The margins are a hundred times what rounding does, but for products that
+ * are subnormal: there nothing is sure. */
+bal_reach bal_reach_for(float s2, float ratio)
+{
+    if (s2 < 0)
+        return (bal_reach){-1, -1, -1, -1};
+    return (bal_reach){.s2 = s2,
+                       .keep = at_most(s2 * ratio),
+                       .sure = s2 < 1e-30f ? -1 : at_most(s2 * 6.9076f),
+                       .most = at_most(s2 * 6.9079f)};
+}
+
+/* Below `first` the curve is at most as far below the chord as if all entries
+ * of these bins were in the lowest: (N - R(first)) H. */
+int bal_elbow(const int64_t *bins, int first)
 {
     int64_t total = 0, below = 0, best = 0;
-    int at = 0;
+    int at = first > 0 ? -1 : 0;
 
     for (int h = 0; h < BAL_BINS; h++)
         total += bins[h];
-    if (total == 0)
-        return 0;
-    for (int h = 0; h < BAL_BINS; h++) {
+    for (int h = 0; h < first; h++)
+        below += bins[h];
+    if (first > 0)
+        best = below * BAL_BINS;
+    for (int h = first; h < BAL_BINS && total > 0; h++) {
         int64_t gain = below * BAL_BINS - h * total;
         if (gain >= best) {
             best = gain;
@@ -38,5 +67,5 @@ int bal_elbow(const int64_t *bins)
         }
         below += bins[h];
     }
-    return at;
+    return total > 0 ? at : first;
 }

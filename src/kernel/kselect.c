@@ -31,6 +31,7 @@ enum {
     BINS_MOST = 2048, /* of one step of radix selection */
     FEW = 128,        /* elements worth sorting to end a radix selection */
     WORD = 64,        /* elements looked at together, a bit each */
+    FEW_IN_WORD = 6,  /* of them worth moving one by one */
 };
 
 static inline uint32_t pattern(float v)
@@ -254,6 +255,17 @@ static void radix_sort(float *v, float *other, bal_size n)
     }
 }
 
+bal_size bal_kselect_last(bal_kselect *s, float *kth)
+{
+    if (s->k <= BAL_KSELECT_SORTED || s->len == 0)
+        *kth = s->len > 0 ? s->at[s->len - 1] : s->bound;
+    else if (s->len >= s->k)
+        *kth = bal_kth_smallest(s->at, s->len, s->k);
+    else
+        *kth = bal_kth_smallest(s->at, s->len, s->len);
+    return s->len < s->k ? s->len : s->k;
+}
+
 bal_size bal_kselect_finish(bal_kselect *s)
 {
     if (s->k <= BAL_KSELECT_SORTED)
@@ -267,48 +279,93 @@ bal_size bal_kselect_finish(bal_kselect *s)
     return s->len;
 }
 
-int bal_kselect_scan(bal_kselect *s, const float *d2, int count, float reach,
-                     float *value, uint64_t *mask)
-{
-    bal_kselect_offer(s, d2, count);
-    return bal_candidates(d2, count, s->bound * reach, value, mask);
-}
-
-/* Packs the elements <= limit of the next WORD, of `left`.  @return which they
- * are */
-static inline uint64_t pack_word(const float *d2, int left, vf limit,
-                                 float *value, int *n)
+/* Which of the next WORD elements, of `left`, are within the limit. */
+static inline uint64_t near_word(const float *d2, int left, vf limit)
 {
     uint64_t word = 0;
 
     if (left >= WORD) {
-        for (int j = 0; j < WORD; j += VL) {
-            vf v = v_load(d2 + j);
-            uint32_t keep = v_le(v, limit);
-            word |= (uint64_t)keep << j;
-            *n += v_pack(value + *n, v, keep);
-        }
+        for (int j = 0; j < WORD; j += VL)
+            word |= (uint64_t)v_le(v_load(d2 + j), limit) << j;
         return word;
     }
-    for (int j = 0; j < left; j += VL) {
-        vf v = v_load(d2 + j);
-        uint32_t keep = v_le(v, limit) & v_head(left - j);
-        word |= (uint64_t)keep << j;
-        *n += v_pack(value + *n, v, keep);
-    }
+    for (int j = 0; j < left; j += VL)
+        word |= (uint64_t)(v_le(v_load(d2 + j), limit) & v_head(left - j)) << j;
     return word;
+}
+
+/* Packs elements of WORD, `n` of them there already; a few one by one. */
+static inline int pack_word(const float *d2, uint64_t word, float *value, int n)
+{
+    if (__builtin_popcountll(word) <= FEW_IN_WORD) {
+        for (; word != 0; word &= word - 1)
+            value[n++] = d2[__builtin_ctzll(word)];
+        return n;
+    }
+    for (int j = 0; j < WORD; j += VL) {
+        uint32_t keep = (uint32_t)(word >> j) & v_head(VL);
+        if (keep != 0)
+            n += v_pack(value + n, v_load(d2 + j), keep);
+    }
+    return n;
+}
+
+static int find_near(const float *d2, int count, float limit, uint64_t *mask)
+{
+    vf most = v_set(limit < FLT_MAX ? limit : FLT_MAX);
+    int n = 0;
+
+    for (int g = 0; g < BAL_MASK_WORDS; g++) {
+        mask[g] = near_word(d2 + g * WORD, count - g * WORD, most);
+        n += __builtin_popcountll(mask[g]);
+    }
+    return n;
+}
+
+static int pack(const float *d2, const uint64_t *mask, float *value)
+{
+    int n = 0;
+
+    for (int g = 0; g < BAL_MASK_WORDS; g++)
+        n = pack_word(d2 + g * WORD, mask[g], value, n);
+    v_fill_up(value, n);
+    return n;
 }
 
 int bal_candidates(const float *d2, int count, float limit, float *value,
                    uint64_t *mask)
 {
-    vf most = v_set(limit < FLT_MAX ? limit : FLT_MAX);
-    int n = 0;
+    return find_near(d2, count, limit, mask) > 0 ? pack(d2, mask, value) : 0;
+}
 
-    for (int g = 0; g < BAL_MASK_WORDS; g++)
-        mask[g] = pack_word(d2 + g * WORD, count - g * WORD, most, value, &n);
-    for (int i = n / BAL_LANES * BAL_LANES; i < n; i += BAL_LANES)
-        for (int j = 0; j < BAL_LANES; j += VL)
-            v_fill(value + i + j, n - i - j);
+/* The lowest `count` bits of a word. */
+static uint64_t ones(int count)
+{
+    return count >= WORD ? UINT64_MAX
+           : count > 0   ? (UINT64_C(1) << count) - 1
+                         : 0;
+}
+
+/* Candidates are those under the bound of before: it falls little in one tile,
+ * and only they need be offered.  Where most are candidates, packing them is
+ * not worth its time. */
+int bal_kselect_scan(bal_kselect *s, const float *d2, int count, float reach,
+                     float *value, uint64_t *mask)
+{
+    int n = find_near(d2, count, s->bound * reach, mask);
+
+    if (n == 0)
+        return 0;
+    if (n <= count / 2) {
+        pack(d2, mask, value);
+    } else {
+        n = count;
+        for (int j = 0; j < count; j += VL)
+            v_store(value + j, v_load(d2 + j));
+        v_fill_up(value, count);
+        for (int g = 0; g < BAL_MASK_WORDS; g++)
+            mask[g] = ones(count - g * WORD);
+    }
+    bal_kselect_offer(s, value, n);
     return n;
 }

@@ -1,5 +1,4 @@
-/* Loadings in the order in which bal_project_tile() reads them, and tiles that
- * are not projected. */
+/* Loadings in the order in which bal_project() reads them. */
 #include "balans/kernel/project.h"
 
 bal_size bal_loadings_size(bal_size d, bal_size p)
@@ -18,11 +17,4 @@ void bal_loadings_pack(const double *components, bal_size d, bal_size p,
             packed[(c / BAL_LOADINGS * d + f) * BAL_LOADINGS +
                    c % BAL_LOADINGS] = (double)(float)v;
         }
-}
-
-void bal_transpose_tile(const double *xs, int m, bal_size d, float *z, int ld)
-{
-    for (bal_size f = 0; f < d; f++)
-        for (int j = 0; j < m; j++)
-            z[f * ld + j] = (float)xs[j * d + f];
 }

@@ -57,31 +57,43 @@ void bal_tile_clipped_sums(const float *x, int m, const bal_standard *s,
     }
 }
 
-void bal_tile_standardise(const float *x, int m, const bal_standard *s,
-                          const double *unit, double *out)
+static void pad(double *out, int m, bal_size d)
 {
-    bal_size d = s->d;
-
-    for (int i = 0; i < m; i++) {
-        const float *row = x + i * d;
-        double *to = out + i * d;
-        for (bal_size f = 0; f < d; f++) {
-            float xs = (float)(clipped(s, f, row[f]) - s->centre[f]);
-            to[f] = (double)xs * unit[f];
-        }
-    }
     memset(out + m * d, 0, (size_t)((BAL_TILE - m) * d) * sizeof *out);
 }
 
-void bal_tile_gram(const double *xs, bal_size d, bal_size i, int ni, bal_size j,
+void bal_tile_clip(const float *x, int m, const bal_standard *s,
+                   const double *unit, double *out)
+{
+    bal_size d = s->d;
+
+    for (int i = 0; i < m; i++)
+        for (bal_size f = 0; f < d; f++)
+            out[i * d + f] = clipped(s, f, x[i * d + f]) * unit[f];
+    pad(out, m, d);
+}
+
+void bal_tile_standardise(const float *x, int m, const bal_standard *s,
+                          double *out)
+{
+    bal_size d = s->d;
+
+    for (int i = 0; i < m; i++)
+        for (bal_size f = 0; f < d; f++)
+            out[i * d + f] =
+                (double)(float)(clipped(s, f, x[i * d + f]) - s->centre[f]);
+    pad(out, m, d);
+}
+
+void bal_tile_gram(const double *v, bal_size d, bal_size i, int ni, bal_size j,
                    int nj, double *out)
 {
     if (i == j)
         cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, ni, BAL_TILE, 1.0,
-                    xs + i, (int)d, 0.0, out, ni);
+                    v + i, (int)d, 0.0, out, ni);
     else
         cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, ni, nj, BAL_TILE,
-                    1.0, xs + i, (int)d, xs + j, (int)d, 0.0, out, nj);
+                    1.0, v + i, (int)d, v + j, (int)d, 0.0, out, nj);
 }
 
 void bal_blas_one_thread(void)

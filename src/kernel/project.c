@@ -1,4 +1,4 @@
-/* Projection of the points of a tile: a few points by BAL_LOADINGS components
+/* Projection of points: a few points by BAL_LOADINGS components
  * at a time, whose sums stay in registers. */
 #include "simd.h"
 #include "table.h"
@@ -7,10 +7,10 @@ typedef double quad __attribute__((vector_size(4 * sizeof(double))));
 
 _Static_assert(BAL_TILE % (int)PROJECT == 0, "groups of points fill a tile");
 
-/* The tile is padded with rows of zeros, so a group of points may end behind
- * the last one; its sums are then dropped. */
-void bal_project_tile(const double *xs, int m, bal_size d, const double *packed,
-                      int p, float *z, int ld)
+/* There are rows of zeros behind the last point, so a group of points may end
+ * behind it; its sums are then dropped. */
+void bal_project(const double *xs, int m, bal_size d, const double *packed,
+                 int p, float *z)
 {
     for (int c = 0; c < p; c += BAL_LOADINGS) {
         const quad *v = (const quad *)(const void *)(packed + c * d);
@@ -24,9 +24,9 @@ void bal_project_tile(const double *xs, int m, bal_size d, const double *packed,
                     sum[i][0] += x[i * d + f] * v[2 * f];
                     sum[i][1] += x[i * d + f] * v[2 * f + 1];
                 }
-            for (int l = 0; l < components; l++)
-                for (int i = 0; i < points; i++)
-                    z[(bal_size)(c + l) * ld + j + i] =
+            for (int i = 0; i < points; i++)
+                for (int l = 0; l < components; l++)
+                    z[(bal_size)(j + i) * p + c + l] =
                         (float)sum[i][l / 4][l % 4];
         }
     }

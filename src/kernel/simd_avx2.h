@@ -4,7 +4,6 @@
 enum { VL = 8, DIST_W = 6, DIST_V = 2, PROJECT = 4 };
 
 typedef __m256 vf;
-typedef __m128i vlane; /* the lower 8 bytes */
 
 static inline vf v_load(const float *p)
 {
@@ -46,6 +45,18 @@ static inline vf v_fma(vf a, vf b, vf c)
 {
     return _mm256_fmadd_ps(a, b, c);
 }
+static inline vf v_fast_fma(vf a, vf b, vf c)
+{
+    return v_fma(a, b, c);
+}
+static inline vf v_max(vf a, vf b)
+{
+    return _mm256_max_ps(a, b);
+}
+static inline vf v_abs(vf a)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+}
 static inline uint32_t bits_of(vf mask)
 {
     return (uint32_t)_mm256_movemask_ps(mask);
@@ -69,6 +80,13 @@ static inline vf v_shift_exp(vf m)
     return _mm256_castsi256_ps(
         _mm256_add_epi32(n, _mm256_set1_epi32(0x3f800000)));
 }
+static inline void v_store_bits(int32_t *out, vf v, const int32_t *less)
+{
+    __m256i by = _mm256_loadu_si256((const void *)less);
+
+    _mm256_storeu_si256((void *)out,
+                        _mm256_sub_epi32(_mm256_castps_si256(v), by));
+}
 static inline vf v_zero_above(vf t, vf limit, vf v)
 {
     return _mm256_and_ps(_mm256_cmp_ps(t, limit, _CMP_LE_OQ), v);
@@ -80,17 +98,6 @@ static inline void v_fill(float *p, int from)
 
     _mm256_maskstore_ps(p, keep, _mm256_set1_ps(HUGE_VALF));
 }
-static inline vlane l_load(const uint8_t *p)
-{
-    return _mm_loadl_epi64((const void *)p);
-}
-static inline vlane l_from(int first)
-{
-    return _mm_add_epi8(
-        _mm_set1_epi8((char)first),
-        _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0, 0, 0, 0, 0));
-}
-
 /* order[m]: the numbers of the bits set in m, ascending, one a byte. */
 #define BIT_(m, i) (((m) >> (i)) & 1u)
 #define BELOW1_(m) BIT_(m, 0)
@@ -120,13 +127,7 @@ static inline int v_pack(float *out, vf v, uint32_t mask)
                      _mm256_permutevar8x32_ps(v, _mm256_cvtepu8_epi32(at)));
     return __builtin_popcount(mask);
 }
-static inline void l_pack(uint8_t *out, vlane v, uint32_t mask)
+static inline uint64_t b_deposit(uint64_t bits, uint64_t places)
 {
-    __m128i at = _mm_loadl_epi64((const void *)&order[mask]);
-
-    _mm_storel_epi64((void *)out, _mm_shuffle_epi8(v, at));
-}
-static inline int b_nth(uint64_t word, int n)
-{
-    return __builtin_ctzll(_pdep_u64(UINT64_C(1) << n, word));
+    return _pdep_u64(bits, places);
 }

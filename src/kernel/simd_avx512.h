@@ -5,7 +5,6 @@
 enum { VL = 16, DIST_W = 6, DIST_V = 4, PROJECT = 8 };
 
 typedef __m512 vf;
-typedef __m512i vlane;
 
 static inline vf v_load(const float *p)
 {
@@ -47,6 +46,18 @@ static inline vf v_fma(vf a, vf b, vf c)
 {
     return _mm512_fmadd_ps(a, b, c);
 }
+static inline vf v_fast_fma(vf a, vf b, vf c)
+{
+    return v_fma(a, b, c);
+}
+static inline vf v_max(vf a, vf b)
+{
+    return _mm512_max_ps(a, b);
+}
+static inline vf v_abs(vf a)
+{
+    return _mm512_abs_ps(a);
+}
 static inline uint32_t v_le(vf a, vf b)
 {
     return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ);
@@ -66,6 +77,13 @@ static inline vf v_shift_exp(vf m)
     return _mm512_castsi512_ps(
         _mm512_add_epi32(n, _mm512_set1_epi32(0x3f800000)));
 }
+static inline void v_store_bits(int32_t *out, vf v, const int32_t *less)
+{
+    __m512i by = _mm512_loadu_si512((const void *)less);
+
+    _mm512_storeu_si512((void *)out,
+                        _mm512_sub_epi32(_mm512_castps_si512(v), by));
+}
 static inline vf v_zero_above(vf t, vf limit, vf v)
 {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(t, limit, _CMP_LE_OQ), v);
@@ -76,28 +94,12 @@ static inline void v_fill(float *p, int from)
     _mm512_mask_storeu_ps(p, (__mmask16)(UINT32_C(0xffff) << from),
                           _mm512_set1_ps(HUGE_VALF));
 }
-static inline vlane l_load(const uint8_t *p)
-{
-    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p));
-}
-static inline vlane l_from(int first)
-{
-    return _mm512_add_epi32(_mm512_set1_epi32(first),
-                            _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
-                                              11, 12, 13, 14, 15));
-}
 static inline int v_pack(float *out, vf v, uint32_t mask)
 {
     _mm512_storeu_ps(out, _mm512_maskz_compress_ps((__mmask16)mask, v));
     return __builtin_popcount(mask);
 }
-static inline void l_pack(uint8_t *out, vlane v, uint32_t mask)
+static inline uint64_t b_deposit(uint64_t bits, uint64_t places)
 {
-    __m512i packed = _mm512_maskz_compress_epi32((__mmask16)mask, v);
-
-    _mm_storeu_si128((void *)out, _mm512_cvtepi32_epi8(packed));
-}
-static inline int b_nth(uint64_t word, int n)
-{
-    return __builtin_ctzll(_pdep_u64(UINT64_C(1) << n, word));
+    return _pdep_u64(bits, places);
 }

@@ -27,10 +27,6 @@ typedef uint32_t vu __attribute__((vector_size(16)));
 enum { VL = 4, DIST_W = 4, DIST_V = 2, PROJECT = 2 };
 #endif
 
-typedef struct vlane {
-    uint8_t at[VL];
-} vlane;
-
 static inline vf v_loadu(const float *p)
 {
     vf v;
@@ -124,6 +120,24 @@ static inline uint32_t bits_of(vu mask)
 }
 #endif
 
+static inline vf v_fast_fma(vf a, vf b, vf c)
+{
+#if defined(__aarch64__)
+    return v_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+static inline vf v_max(vf a, vf b)
+{
+    vu above = (vu)(a > b);
+
+    return (vf)((above & (vu)a) | (~above & (vu)b));
+}
+static inline vf v_abs(vf a)
+{
+    return (vf)((vu)a & 0x7fffffffu);
+}
 static inline uint32_t v_le(vf a, vf b)
 {
     return bits_of((vu)(a <= b));
@@ -140,6 +154,11 @@ static inline vf v_shift_exp(vf m)
 {
     return (vf)(((vu)m << 23) + 0x3f800000u);
 }
+static inline void v_store_bits(int32_t *out, vf v, const int32_t *less)
+{
+    for (int i = 0; i < VL; i++)
+        out[i] = (int32_t)((vu)v)[i] - less[i];
+}
 static inline vf v_zero_above(vf t, vf limit, vf v)
 {
     return (vf)((vu)(t <= limit) & (vu)v);
@@ -148,21 +167,6 @@ static inline void v_fill(float *p, int from)
 {
     for (int i = from < 0 ? 0 : from; i < VL; i++)
         p[i] = HUGE_VALF;
-}
-static inline vlane l_load(const uint8_t *p)
-{
-    vlane v;
-
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-static inline vlane l_from(int first)
-{
-    vlane v;
-
-    for (int i = 0; i < VL; i++)
-        v.at[i] = (uint8_t)(first + i);
-    return v;
 }
 static inline int v_pack(float *out, vf v, uint32_t mask)
 {
@@ -174,18 +178,11 @@ static inline int v_pack(float *out, vf v, uint32_t mask)
     }
     return n;
 }
-static inline void l_pack(uint8_t *out, vlane v, uint32_t mask)
+static inline uint64_t b_deposit(uint64_t bits, uint64_t places)
 {
-    int n = 0;
+    uint64_t out = 0;
 
-    for (int i = 0; i < VL; i++) {
-        out[n] = v.at[i];
-        n += (int)(mask >> i & 1);
-    }
-}
-static inline int b_nth(uint64_t word, int n)
-{
-    for (; n > 0; n--)
-        word &= word - 1;
-    return __builtin_ctzll(word);
+    for (; places != 0; places &= places - 1, bits >>= 1)
+        out |= (places & -places) & -(bits & 1);
+    return out;
 }

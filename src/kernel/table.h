@@ -18,20 +18,20 @@
 #define bal_affinity        BAL_JOIN(bal_affinity, BAL_VARIANT)
 #define bal_affinity_bin    BAL_JOIN(bal_affinity_bin, BAL_VARIANT)
 #define bal_affinity_keep   BAL_JOIN(bal_affinity_keep, BAL_VARIANT)
-#define bal_affinity_within BAL_JOIN(bal_affinity_within, BAL_VARIANT)
+#define bal_affinity_sift   BAL_JOIN(bal_affinity_sift, BAL_VARIANT)
 #define bal_candidates      BAL_JOIN(bal_candidates, BAL_VARIANT)
 #define bal_count_up_to     BAL_JOIN(bal_count_up_to, BAL_VARIANT)
 #define bal_distance_tile   BAL_JOIN(bal_distance_tile, BAL_VARIANT)
 #define bal_exp_neg         BAL_JOIN(bal_exp_neg, BAL_VARIANT)
 #define bal_fixed_add_all   BAL_JOIN(bal_fixed_add_all, BAL_VARIANT)
-#define bal_fixed_flush     BAL_JOIN(bal_fixed_flush, BAL_VARIANT)
 #define bal_kselect_finish  BAL_JOIN(bal_kselect_finish, BAL_VARIANT)
+#define bal_kselect_last    BAL_JOIN(bal_kselect_last, BAL_VARIANT)
 #define bal_kselect_offer   BAL_JOIN(bal_kselect_offer, BAL_VARIANT)
 #define bal_kselect_scan    BAL_JOIN(bal_kselect_scan, BAL_VARIANT)
 #define bal_kth_smallest    BAL_JOIN(bal_kth_smallest, BAL_VARIANT)
 #define bal_panel_products  BAL_JOIN(bal_panel_products, BAL_VARIANT)
-#define bal_project_tile    BAL_JOIN(bal_project_tile, BAL_VARIANT)
-#define bal_spmm_spread     BAL_JOIN(bal_spmm_spread, BAL_VARIANT)
+#define bal_project         BAL_JOIN(bal_project, BAL_VARIANT)
+#define bal_spmm_gather     BAL_JOIN(bal_spmm_gather, BAL_VARIANT)
 #define bal_spmm_sum        BAL_JOIN(bal_spmm_sum, BAL_VARIANT)
 #endif
 
@@ -45,11 +45,11 @@
 
 /* Every kernel: X(name without bal_). */
 #define BAL_KERNELS(X)                                                     \
-    X(affinity) X(affinity_bin) X(affinity_keep) X(affinity_within)        \
+    X(affinity) X(affinity_bin) X(affinity_keep) X(affinity_sift)          \
     X(candidates) X(count_up_to) X(distance_tile) X(exp_neg)               \
-    X(fixed_add_all) X(fixed_flush) X(kselect_finish) X(kselect_offer)     \
-    X(kselect_scan) X(kth_smallest) X(panel_products) X(project_tile)      \
-    X(spmm_spread) X(spmm_sum)
+    X(fixed_add_all) X(kselect_finish) X(kselect_last) X(kselect_offer)    \
+    X(kselect_scan) X(kth_smallest) X(panel_products) X(project)           \
+    X(spmm_gather) X(spmm_sum)
 
 #define BAL_KERNEL_MEMBER(name) __typeof__(bal_##name) *name;
 typedef struct bal_kernels {

@@ -1,29 +1,11 @@
 /* Householder reduction to a tridiagonal matrix, bisection for the wanted
  * eigenvalues, inverse iteration for their vectors (ScaLAPACK's pdsyevx). */
-#include "balans/linalg/grid.h"
-
 #include <float.h>
 #include <limits.h>
 
 #include "balans/base/mem.h"
 #include "balans/par/agree.h"
-
-/* These libraries have no C headers. */
-int Csys2blacs_handle(MPI_Comm mpi);
-void Cfree_blacs_system_handle(int handle);
-void Cblacs_gridinit(int *context, const char *order, int rows, int columns);
-void Cblacs_gridexit(int context);
-void descinit_(int *descriptor, const int *m, const int *n, const int *mb,
-               const int *nb, const int *row, const int *column,
-               const int *context, const int *ld, int *info);
-void pdsyevx_(const char *job, const char *range, const char *uplo,
-              const int *n, double *a, const int *ia, const int *ja,
-              const int *desca, const double *vl, const double *vu,
-              const int *il, const int *iu, const double *abstol, int *m,
-              int *nz, double *w, const double *orfac, double *z, const int *iz,
-              const int *jz, const int *descz, double *work, const int *lwork,
-              int *iwork, const int *liwork, int *ifail, int *iclustr,
-              double *gap, int *info);
+#include "scalapack.h"
 
 static const int zero = 0, one = 1, block = BAL_NB;
 
@@ -95,13 +77,40 @@ void bal_spread_finish(bal_spread *a)
     bal_free(&a->at);
 }
 
-enum { DESCRIPTOR = 9 };
+bal_blacs bal_blacs_open(bal_comm *c, bal_grid g)
+{
+    bal_blacs b;
+    int yes = 1;
+
+    b.handle = Csys2blacs_handle(c->mpi);
+    b.context = b.handle;
+    Cblacs_gridinit(&b.context, "Row", g.rows, g.columns);
+    if (g.row >= 0)
+        Cblacs_set(b.context, BAL_BLACS_REPEATABLE, &yes);
+    return b;
+}
+
+void bal_blacs_close(bal_blacs b, bal_grid g)
+{
+    if (g.row >= 0)
+        Cblacs_gridexit(b.context);
+    Cfree_blacs_system_handle(b.handle);
+}
+
+void bal_blacs_describe(bal_blacs b, const bal_spread *a, int *descriptor)
+{
+    int info;
+
+    descinit_(descriptor, &a->rows, &a->columns, &block, &block, &zero, &zero,
+              &b.context, &a->ld, &info);
+    BAL_REQUIRE(info == 0);
+}
 
 /* The solver's arguments. */
 typedef struct solver {
     bal_spread *a, *vector;
-    int handle, context; /* of the communicator and the grid */
-    int a_is[DESCRIPTOR], vector_is[DESCRIPTOR];
+    bal_blacs blacs;
+    int a_is[BAL_DESCRIPTOR], vector_is[BAL_DESCRIPTOR];
     int k, found, vectors;
     double *value; /* [n] */
     double *work;
@@ -112,29 +121,6 @@ typedef struct solver {
     int work_size, iwork_size;
     int info;
 } solver;
-
-static void open_grid(bal_comm *c, solver *s)
-{
-    s->handle = Csys2blacs_handle(c->mpi);
-    s->context = s->handle;
-    Cblacs_gridinit(&s->context, "Row", s->a->grid.rows, s->a->grid.columns);
-}
-
-static void close_grid(solver *s)
-{
-    if (s->a->grid.row >= 0)
-        Cblacs_gridexit(s->context);
-    Cfree_blacs_system_handle(s->handle);
-}
-
-static void describe(const solver *s, const bal_spread *a, int *descriptor)
-{
-    int info;
-
-    descinit_(descriptor, &a->rows, &a->columns, &block, &block, &zero, &zero,
-              &s->context, &a->ld, &info);
-    BAL_REQUIRE(info == 0);
-}
 
 static void call(solver *s)
 {
@@ -169,8 +155,8 @@ static bal_status get_work_space(solver *s)
 {
     if (s->a->grid.row < 0)
         return BAL_OK;
-    describe(s, s->a, s->a_is);
-    describe(s, s->vector, s->vector_is);
+    bal_blacs_describe(s->blacs, s->a, s->a_is);
+    bal_blacs_describe(s->blacs, s->vector, s->vector_is);
     s->work_size = s->iwork_size = -1;
     call(s);
 
@@ -217,9 +203,9 @@ bal_verdict bal_grid_eigh_largest(bal_comm *c, bal_spread *a, int k,
     bal_verdict st;
 
     BAL_TRY(bal_agree(c, allot(&s)));
-    open_grid(c, &s);
+    s.blacs = bal_blacs_open(c, a->grid);
     st = solve(c, &s);
-    close_grid(&s);
+    bal_blacs_close(s.blacs, a->grid);
     if (bal_failed(st))
         goto done;
     bal_comm_bcast(c, s.value, k * (bal_size)sizeof *value, 0);

@@ -12,65 +12,9 @@
 #include "balans/base/text.h"
 #include "balans/base/watch.h"
 #include "balans/par/agree.h"
+#include "scalapack.h"
 
-/* These libraries have no C headers. */
-int Csys2blacs_handle(MPI_Comm mpi);
-void Cfree_blacs_system_handle(int handle);
-void Cblacs_gridinit(int *context, const char *order, int rows, int columns);
-void Cblacs_gridexit(int context);
-void Cblacs_set(int context, int what, int *value);
-void descinit_(int *descriptor, const int *m, const int *n, const int *mb,
-               const int *nb, const int *row, const int *column,
-               const int *context, const int *ld, int *info);
-void pdsyevd_(const char *job, const char *uplo, const int *n, double *a,
-              const int *ia, const int *ja, const int *desca, double *w,
-              double *z, const int *iz, const int *jz, const int *descz,
-              double *work, const int *lwork, int *iwork, const int *liwork,
-              int *info);
-void pdgemm_(const char *transa, const char *transb, const int *m, const int *n,
-             const int *k, const double *alpha, const double *a, const int *ia,
-             const int *ja, const int *desca, const double *b, const int *ib,
-             const int *jb, const int *descb, const double *beta, double *c,
-             const int *ic, const int *jc, const int *descc);
-
-enum { DESCRIPTOR = 9, TOPOLOGY_REPEATS = 15 };
-
-static const int zero = 0, one = 1, block = BAL_NB;
-
-/* The ranks' grid while ScaLAPACK is at work. */
-typedef struct desk {
-    int handle, context;
-} desk;
-
-static desk open_grid(bal_comm *c, bal_grid g)
-{
-    desk d;
-    int yes = 1;
-
-    d.handle = Csys2blacs_handle(c->mpi);
-    d.context = d.handle;
-    Cblacs_gridinit(&d.context, "Row", g.rows, g.columns);
-    /* Equal runs give equal bits: sums over ranks in a fixed order. */
-    if (g.row >= 0)
-        Cblacs_set(d.context, TOPOLOGY_REPEATS, &yes);
-    return d;
-}
-
-static void close_grid(desk d, bal_grid g)
-{
-    if (g.row >= 0)
-        Cblacs_gridexit(d.context);
-    Cfree_blacs_system_handle(d.handle);
-}
-
-static void describe(desk d, const bal_spread *a, int *descriptor)
-{
-    int info;
-
-    descinit_(descriptor, &a->rows, &a->columns, &block, &block, &zero, &zero,
-              &d.context, &a->ld, &info);
-    BAL_REQUIRE(info == 0);
-}
+static const int one = 1;
 
 /* Doubles of work space: the solver's formula, and what its back-transformation
  * needs beyond it when the matrix is small. */
@@ -215,14 +159,15 @@ done:
     return st;
 }
 
-static bal_status decompose(desk d, bal_pinv *p, solver *s)
+static bal_status decompose(bal_blacs blacs, bal_pinv *p, solver *s)
 {
-    int w_is[DESCRIPTOR], vector_is[DESCRIPTOR], info = 0, m = (int)p->m;
+    int w_is[BAL_DESCRIPTOR], vector_is[BAL_DESCRIPTOR], info = 0,
+                                                         m = (int)p->m;
 
     if (p->grid.row < 0)
         return BAL_OK;
-    describe(d, &p->w, w_is);
-    describe(d, &p->vector, vector_is);
+    bal_blacs_describe(blacs, &p->w, w_is);
+    bal_blacs_describe(blacs, &p->vector, vector_is);
     pdsyevd_("V", "L", &m, p->w.at, &one, &one, w_is, p->value, p->vector.at,
              &one, &one, vector_is, s->work, &s->work_size, s->iwork,
              &s->iwork_size, &info);
@@ -252,11 +197,11 @@ bal_verdict bal_pinv_solve(bal_comm *c, bal_pinv *p, double rcond)
     solver s = {0};
 
     BAL_TRY(bal_agree(c, allot(c, p, &s)));
-    desk d = open_grid(c, p->grid);
+    bal_blacs blacs = bal_blacs_open(c, p->grid);
     bal_watch_grant(20 * (double)p->m * (double)p->m * (double)p->m);
-    bal_status mine = decompose(d, p, &s);
+    bal_status mine = decompose(blacs, p, &s);
     bal_watch_grant(0);
-    close_grid(d, p->grid);
+    bal_blacs_close(blacs, p->grid);
     BAL_TRY(bal_agree(c, mine));
     bal_comm_bcast(c, p->value, p->m * (bal_size)sizeof *p->value, 0);
     choose(p, rcond);
@@ -310,16 +255,16 @@ static void divide(const bal_pinv *p, bal_spread *a)
 }
 
 /* b = Q_k (L_k^-1 (Q_k^T b)), with room for the product in between. */
-static void multiply(desk d, const bal_pinv *p, bal_spread *b,
+static void multiply(bal_blacs blacs, const bal_pinv *p, bal_spread *b,
                      bal_spread *between)
 {
-    int q_is[DESCRIPTOR], b_is[DESCRIPTOR], between_is[DESCRIPTOR];
+    int q_is[BAL_DESCRIPTOR], b_is[BAL_DESCRIPTOR], between_is[BAL_DESCRIPTOR];
     int m = (int)p->m, k = (int)p->kept, from = m - k + 1;
     const double whole = 1, nothing = 0;
 
-    describe(d, &p->vector, q_is);
-    describe(d, b, b_is);
-    describe(d, between, between_is);
+    bal_blacs_describe(blacs, &p->vector, q_is);
+    bal_blacs_describe(blacs, b, b_is);
+    bal_blacs_describe(blacs, between, between_is);
     pdgemm_("T", "N", &k, &b->columns, &m, &whole, p->vector.at, &one, &from,
             q_is, b->at, &one, &one, b_is, &nothing, between->at, &one, &one,
             between_is);
@@ -341,12 +286,12 @@ bal_verdict bal_pinv_apply(bal_comm *c, const bal_pinv *p, double *b,
         mine = bal_spread_init(&between, p->grid, p->kept, width,
                                "the product with the pseudo-inverse");
     BAL_TRY(bal_agree(c, mine));
-    desk d = open_grid(c, p->grid);
+    bal_blacs blacs = bal_blacs_open(c, p->grid);
     if (p->grid.row >= 0 && p->kept > 0) {
         take_part(&spread, b);
-        multiply(d, p, &spread, &between);
+        multiply(blacs, p, &spread, &between);
     }
-    close_grid(d, p->grid);
+    bal_blacs_close(blacs, p->grid);
     give_part(c, &spread, b);
 done:
     bal_spread_finish(&spread);

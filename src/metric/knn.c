@@ -18,6 +18,7 @@
 #include <omp.h>
 
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/kernel/distance.h"
 #include "balans/kernel/kselect.h"
 #include "balans/par/agree.h"
@@ -25,10 +26,10 @@
 enum { WIDTH = 64 };
 
 /* Work space of a thread. */
-typedef struct desk {
+typedef struct workspace {
     float *rows; /* [WIDTH, p] */
     float *d2;   /* [WIDTH, BAL_TILE] */
-} desk;
+} workspace;
 
 /* ---- heaps, the largest on top ---- */
 
@@ -117,7 +118,7 @@ static void offer_tile(bal_knn *g, bal_size i, int32_t self, const float *d2,
 }
 
 /* `w` points of a tile, from the j-th on, against one tile. */
-static void meet(bal_knn *g, const desk *at, const int32_t *self,
+static void meet(bal_knn *g, const workspace *at, const int32_t *self,
                  bal_gidx first, int w, const bal_block *guest,
                  const bal_block_tile *tile)
 {
@@ -128,7 +129,7 @@ static void meet(bal_knn *g, const desk *at, const int32_t *self,
                    tile, guest->id + tile->offset);
 }
 
-static void meet_all(bal_knn *g, const desk *at, bal_gidx first,
+static void meet_all(bal_knn *g, const workspace *at, bal_gidx first,
                      const bal_block *own, const bal_block_tile *tile,
                      const bal_block *guest)
 {
@@ -145,28 +146,30 @@ static void meet_all(bal_knn *g, const desk *at, bal_gidx first,
 }
 
 /* Two tiles of this rank never hold the same point, so threads do not meet. */
-static void work(bal_knn *g, const desk *desks, int threads, bal_gidx first,
-                 const bal_block *own, const bal_block *guest)
+static void work(bal_knn *g, const workspace *workspaces, int threads,
+                 bal_gidx first, const bal_block *own, const bal_block *guest)
 {
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-    for (bal_size t = 0; t < own->tiles; t++)
-        meet_all(g, &desks[omp_get_thread_num()], first, own, &own->tile[t],
-                 guest);
-}
-
-static void desks_destroy(desk **desks, int threads)
-{
-    for (int t = 0; *desks != NULL && t < threads; t++) {
-        bal_free(&(*desks)[t].rows);
-        bal_free(&(*desks)[t].d2);
+    for (bal_size t = 0; t < own->tiles; t++) {
+        meet_all(g, &workspaces[omp_get_thread_num()], first, own,
+                 &own->tile[t], guest);
+        bal_alive();
     }
-    bal_free(desks);
 }
 
-static bal_status desks_create(int threads, int p, desk **out)
+static void workspaces_destroy(workspace **workspaces, int threads)
+{
+    for (int t = 0; *workspaces != NULL && t < threads; t++) {
+        bal_free(&(*workspaces)[t].rows);
+        bal_free(&(*workspaces)[t].d2);
+    }
+    bal_free(workspaces);
+}
+
+static bal_status workspaces_create(int threads, int p, workspace **out)
 {
     bal_status st;
-    desk *d = NULL;
+    workspace *d = NULL;
 
     *out = NULL;
     BAL_TRY(bal_alloc(&d, threads, "work space for distances"));
@@ -179,7 +182,7 @@ static bal_status desks_create(int threads, int p, desk **out)
     *out = d;
     d = NULL;
 done:
-    desks_destroy(&d, threads);
+    workspaces_destroy(&d, threads);
     return st;
 }
 
@@ -221,7 +224,7 @@ bal_verdict bal_knn_create(bal_comm *c, const bal_set *set, bal_space_kind kind,
     bal_knn *g = NULL;
     bal_block *own = NULL;
     bal_ring *ring = NULL;
-    desk *desks = NULL;
+    workspace *workspaces = NULL;
 
     *out = NULL;
     bal_metric_space_of(c, set, NULL, kind, &space);
@@ -229,11 +232,11 @@ bal_verdict bal_knn_create(bal_comm *c, const bal_set *set, bal_space_kind kind,
     if (!bal_failed(mine))
         mine = bal_block_create(set, c->rank, &space, code, &own);
     if (!bal_failed(mine))
-        mine = desks_create(threads, space.p, &desks);
+        mine = workspaces_create(threads, space.p, &workspaces);
     BAL_TRY(bal_agree(c, mine));
     BAL_TRY(bal_ring_create(c, own, &ring));
     for (int turn = 0; turn < c->size; turn++)
-        work(g, desks, threads, set->first[c->rank], own,
+        work(g, workspaces, threads, set->first[c->rank], own,
              bal_ring_turn(c, ring, turn));
     for (bal_size i = 0; i < g->m; i++)
         sort(g->key + i * k, g->count[i]);
@@ -243,6 +246,6 @@ done:
     bal_knn_destroy(&g);
     bal_block_destroy(&own);
     bal_ring_destroy(&ring);
-    desks_destroy(&desks, threads);
+    workspaces_destroy(&workspaces, threads);
     return st;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/metric/cluster.h"
 #include "balans/par/agree.h"
 #include "balans/par/exchange.h"
@@ -94,6 +95,7 @@ static double fill(work *w, const edge *e, bal_size edges)
     return total;
 }
 
+static const double EDGE_WORK = 1e5; /* operations for an edge, at most */
 static const double BETA = 0.01; /* randomness of the refinement */
 
 static igraph_error_t run(work *w, const edge *e, bal_size edges, bal_size n,
@@ -168,9 +170,12 @@ bal_verdict bal_leiden(bal_comm *c, const bal_set *set, const bal_knn *g, int k,
     bal_free(&mine);
     for (int r = 0; r < c->size; r++)
         edges += from[r];
+    bal_comm_max_i64(c, &edges, 1);
+    bal_watch_grant(EDGE_WORK * (double)edges);
     if (c->rank == 0)
         local = cluster(all, edges, set->n, resolution, seed, member);
     BAL_TRY(bal_agree(c, local));
+    bal_watch_grant(0);
     bal_comm_bcast(c, member, set->n * (bal_size)sizeof *member, 0);
 done:
     bal_free(&mine);

@@ -63,16 +63,16 @@ bal_status bal_lisi(const bal_knn *g, int k, double perplexity,
                     double *const *index)
 {
     bal_status st;
-    double *desk = NULL;
+    double *work = NULL;
     bal_size groups = 0, width;
 
     for (int b = 0; b < groupings; b++)
         groups = by[b]->count > groups ? by[b]->count : groups;
     width = 2 * (bal_size)k + groups; /* distances, probabilities, shares */
-    BAL_TRY(bal_alloc(&desk, threads * width, "LISI"));
+    BAL_TRY(bal_alloc(&work, threads * width, "LISI"));
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 64)
     for (bal_size i = 0; i < g->m; i++) {
-        double *d = desk + omp_get_thread_num() * width, *p = d + k;
+        double *d = work + omp_get_thread_num() * width, *p = d + k;
         int count = g->count[i] < k ? g->count[i] : k;
         for (int j = 0; j < count; j++)
             d[j] = bal_knn_distance(g, i, j);
@@ -84,6 +84,6 @@ bal_status bal_lisi(const bal_knn *g, int k, double perplexity,
                                                        by[b]->code, p + k);
     }
 done:
-    bal_free(&desk);
+    bal_free(&work);
     return st;
 }

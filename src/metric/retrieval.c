@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/base/rng.h"
 #include "balans/kernel/distance.h"
 #include "balans/par/agree.h"
@@ -208,6 +209,7 @@ static void turn(work *w, bal_size begin, bal_size end, const bal_block *guest,
             meet_labels(w, w->query + at, count, rows, d2, guest);
         else
             meet_everybody(w, w->query + at, count, rows, d2, guest, pool);
+        bal_alive();
     }
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/par/agree.h"
 
 /* ---- the space ---- */
@@ -45,14 +46,15 @@ void bal_metric_space_of(bal_comm *c, const bal_set *set, const bal_set *other,
     (void)frexp(seen[0], &exponent);
     out->kind = kind;
     out->p = (int)set->d + (kind == BAL_COSINE && seen[1] > 0);
-    out->scale = kind == BAL_EUCLIDEAN && seen[0] > 0 ? ldexp(1, -exponent) : 1;
+    out->factor =
+        kind == BAL_EUCLIDEAN && seen[0] > 0 ? ldexp(1, -exponent) : 1;
 }
 
 double bal_metric_distance(const bal_metric_space *space, float d2)
 {
     if (space->kind == BAL_COSINE)
         return (double)d2 / 2;
-    return sqrt((double)d2) / space->scale;
+    return sqrt((double)d2) / space->factor;
 }
 
 /* ---- blocks ---- */
@@ -99,7 +101,7 @@ static void put_point(const bal_set *set, const bal_metric_space *space,
 {
     const float *x = set->x + i * set->d;
     double factor =
-        space->kind == BAL_COSINE ? bal_unit_factor(x, set->d) : space->scale;
+        space->kind == BAL_COSINE ? bal_unit_factor(x, set->d) : space->factor;
 
     for (bal_size f = 0; f < set->d; f++)
         column[f * ld] = (float)((double)x[f] * factor);
@@ -230,6 +232,16 @@ static bal_status guests_create(bal_comm *c, bal_ring *r)
     return st;
 }
 
+/* A rank that is done with a turn waits for those with larger blocks. */
+static void grant_turn(const bal_comm *c, const bal_ring *r)
+{
+    double most = 0;
+
+    for (int i = 0; i < c->size; i++)
+        most = fmax(most, (double)r->size[2 * i + 1]);
+    bal_watch_grant(2 * most * most * r->own->p);
+}
+
 bal_verdict bal_ring_create(bal_comm *c, const bal_block *own, bal_ring **out)
 {
     bal_verdict st;
@@ -248,6 +260,7 @@ bal_verdict bal_ring_create(bal_comm *c, const bal_block *own, bal_ring **out)
     MPI_Type_commit(&r->tile);
     MPI_Type_contiguous(BAL_LANES * own->p, MPI_FLOAT, &r->strip);
     MPI_Type_commit(&r->strip);
+    grant_turn(c, r);
     *out = r;
     r = NULL;
 done:
@@ -264,6 +277,7 @@ void bal_ring_destroy(bal_ring **r)
 {
     if (*r == NULL)
         return;
+    bal_watch_grant(0);
     MPI_Type_free(&(*r)->tile);
     MPI_Type_free(&(*r)->strip);
     bal_block_destroy(&(*r)->guest[0]);

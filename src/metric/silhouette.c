@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/kernel/sums.h"
 #include "balans/par/agree.h"
 #include "balans/par/sum.h"
@@ -122,9 +123,11 @@ static void compare_point(work *w, bal_size i, bal_size begin, bal_size count,
 static void compare_points(work *w, bal_size begin, bal_size count, int threads)
 {
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (bal_size i = 0; i < w->set->m; i++)
+    for (bal_size i = 0; i < w->set->m; i++) {
         compare_point(w, i, begin, count,
                       w->point + omp_get_thread_num() * (w->p + PANEL));
+        bal_alive();
+    }
 }
 
 static void values(const work *w, double *s)

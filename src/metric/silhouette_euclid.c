@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/kernel/distance.h"
 #include "balans/par/agree.h"
 #include "clusters.h"
@@ -122,8 +123,10 @@ bal_verdict bal_silhouette_euclid(bal_comm *c, const bal_set *set,
     BAL_TRY(
         bal_agree(c, bal_block_create(&w.all, 0, &w.space, NULL, &w.block)));
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 16)
-    for (bal_size i = 0; i < set->m; i++)
+    for (bal_size i = 0; i < set->m; i++) {
         s[i] = silhouette(&w, first + i, omp_get_thread_num());
+        bal_alive();
+    }
 done:
     finish(&w);
     return st;

@@ -160,6 +160,18 @@ void bal_comm_bcast(bal_comm *c, void *bytes, bal_size count, int root)
     }
 }
 
+int bal_comm_on_host(bal_comm *c)
+{
+    MPI_Comm host;
+    int size;
+
+    MPI_Comm_split_type(c->mpi, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
+    MPI_Comm_size(host, &size);
+    MPI_Comm_free(&host);
+    bal_comm_count(c, 0);
+    return size;
+}
+
 void bal_comm_barrier(bal_comm *c)
 {
     MPI_Barrier(c->mpi);

@@ -11,7 +11,6 @@
  * falls. The cost does not depend on k. Source: algorithm.md, section 9. */
 #include "balans/par/kmerge.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 
@@ -119,9 +118,11 @@ void bal_kradix(bal_comm *c, const float *const *value, const bal_size *count,
     }
 }
 
-static bool before(const bal_ticket *a, const bal_ticket *b)
+int bal_ticket_order(const bal_ticket *a, const bal_ticket *b)
 {
-    return a->key != b->key ? a->key < b->key : a->row <= b->row;
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
+    return (a->row > b->row) - (a->row < b->row);
 }
 
 static void merge_tickets(void *in, void *inout, int *len, MPI_Datatype *type)
@@ -136,7 +137,7 @@ static void merge_tickets(void *in, void *inout, int *len, MPI_Datatype *type)
         bal_ticket *b = (bal_ticket *)inout + (size_t)i * (size_t)w;
         int x = 0, y = 0;
         for (int at = 0; at < w; at++)
-            out[at] = before(&a[x], &b[y]) ? a[x++] : b[y++];
+            out[at] = bal_ticket_order(&a[x], &b[y]) <= 0 ? a[x++] : b[y++];
         memcpy(b, out, (size_t)w * sizeof *out);
     }
 }

@@ -40,9 +40,26 @@ static bal_size tiles_of(bal_size points)
 }
 
 /* floor(n r / size) without the product, which may not fit. */
-bal_gidx bal_slab_first(bal_size n, int rank, int size)
+bal_size bal_share_first(bal_size n, int rank, int size)
 {
     return n / size * rank + n % size * rank / size;
+}
+
+bal_size bal_rows_of_block(bal_size n)
+{
+    bal_size rows = BAL_TILE;
+
+    while (rows < BAL_BLOCK && rows * BAL_BLOCKS_ENOUGH < n)
+        rows *= 2;
+    return rows;
+}
+
+bal_gidx bal_slab_first(bal_size n, int rank, int size)
+{
+    bal_size rows = bal_rows_of_block(n);
+    bal_gidx first = rows * bal_share_first((n + rows - 1) / rows, rank, size);
+
+    return first < n ? first : n;
 }
 
 static bal_status cut(bal_layout *l, const bal_size *batch_size)
@@ -53,7 +70,8 @@ static bal_status cut(bal_layout *l, const bal_size *batch_size)
     }
     l->n = l->batch_first[l->batches];
     for (int r = 0; r <= l->size; r++)
-        l->rank_first[r] = next_tile_start(l, bal_slab_first(l->n, r, l->size));
+        l->rank_first[r] =
+            next_tile_start(l, bal_share_first(l->n, r, l->size));
 
     bal_gidx m = l->rank_first[l->rank + 1] - l->rank_first[l->rank];
     if (m > INT32_MAX)

@@ -101,9 +101,10 @@ def failing_inputs(folder, good):
 def check_inputs(folder, good):
     output = folder / "out.h5ad"
     for path, options, words in failing_inputs(folder, good):
+        if "--batch" not in options:
+            options = ["--batch", "batch", *options]
         for ranks in (1, 3):
-            t.fails(1, words, "correct", path, output, "--batch", "batch",
-                    *options, ranks=ranks)
+            t.fails(1, words, "correct", path, output, *options, ranks=ranks)
             left = [p.name for p in folder.glob("out.h5ad*")]
             t.check(not left, f"{path}: {left} left behind")
 
@@ -117,7 +118,7 @@ def check_outputs(folder, good):
     os.mkfifo(pipe)
     before = good.read_bytes()
     for ranks in (1, 3):
-        for output, word in [(there, "--force"), (good, str(good)),
+        for output, word in [(there, "--force"),
                              (file / "out.h5ad", "out.h5ad"),
                              (folder / "no/such/out.h5ad", "out.h5ad"),
                              ("/proc/out.h5ad", "/proc"), (folder, "")]:
@@ -125,8 +126,8 @@ def check_outputs(folder, good):
             for dry in ([], ["--dry-run"])[:1 + (word != "/proc")]:
                 t.fails(1, [word], "correct", good, output, "--batch", "batch",
                         "-q", *dry, ranks=ranks)
-        for output in good, pipe:
-            t.fails(1, [output.name], "correct", good, output, "--batch",
+        for output, code in (good, 2), (pipe, 1):
+            t.fails(code, [output.name], "correct", good, output, "--batch",
                     "batch", "--force", "-q", ranks=ranks)
     t.works("correct", good, there, "--batch", "batch", "--force", "--dry-run")
     t.check(there.read_text() == "precious", "an existing file was touched")

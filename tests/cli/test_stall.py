@@ -28,12 +28,22 @@ int %s(void)
 """
 
 
-def check_hang(folder, point, rank, ranks, way="hang"):
+def commands(folder):
+    data, out = folder / "in.h5ad", folder / "out.h5ad"
+    return {
+        "correct": ["correct", data, out, "--batch", "batch", "--pca", 5],
+        "evaluate": ["evaluate", data, "--batch", "batch", "--label", "label",
+                     "--json", out],
+        "info": ["info", data, "--batch", "batch"],
+        "simulate": ["simulate", out],
+    }
+
+
+def check_hang(folder, point, rank, ranks, way="hang", command="correct"):
     out = folder / "out.h5ad"
     start = time.monotonic()
-    run = t.run("correct", folder / "in.h5ad", out, "--batch", "batch",
-                "--pca", 5, "-q", "--stall-timeout", TIMEOUT, ranks=ranks,
-                env={"BAL_FAULT": f"{point}:{rank}:{way}"})
+    run = t.run(*commands(folder)[command], "-q", "--stall-timeout", TIMEOUT,
+                ranks=ranks, env={"BAL_FAULT": f"{point}:{rank}:{way}"})
     took = time.monotonic() - start
     what = f"{point} on rank {rank} of {ranks}"
     lines = [line for line in run.stderr.split("\n")
@@ -59,13 +69,13 @@ def check_lost(folder, rank, ranks):
             f"lost rank {rank} of {ranks}: {run.stderr!r}")
 
 
-def check_ended(folder):
-    """SIGTERM ends a run that keeps no checkpoint, with one line."""
+def check_ended(folder, way, number):
+    """A signal ends a run that keeps no checkpoint, with one line."""
     run = t.run("correct", folder / "in.h5ad", folder / "out.h5ad", "--batch",
-                "batch", "-q", env={"BAL_FAULT": "row:0:term:5"})
-    t.check(run.returncode == -signal.SIGTERM, f"code {run.returncode}")
-    t.check(run.stderr.count("\n") == 1 and "'sample'" in run.stderr,
-            f"ended: {run.stderr!r}")
+                "batch", "-q", env={"BAL_FAULT": f"row:0:{way}:5"})
+    t.check(run.returncode == -number, f"{way}: code {run.returncode}")
+    t.check(run.stderr.count("\n") == 1 and "'sample'" in run.stderr
+            and number.name in run.stderr, f"{way}: {run.stderr!r}")
 
 
 def check_ended_inside(folder, call, code, *extra):
@@ -107,9 +117,13 @@ with tempfile.TemporaryDirectory() as name:
     check_hang(where, "row", 0, 2)
     check_hang(where, "correct", 0, 1)
     check_hang(where, "row", 0, 2, "stop")
+    for command, spot in (("evaluate", "read"), ("info", "batches"),
+                          ("simulate", "write")):
+        check_hang(where, spot, 1, 2, command=command)
     for lost in (0, 1):
         check_lost(where, lost, 3)
-    check_ended(where)
+    check_ended(where, "term", signal.SIGTERM)
+    check_ended(where, "int", signal.SIGINT)
     # Sanitizers want to be the first library.
     if shutil.which("cc") and "ASAN_OPTIONS" not in os.environ:
         for keep in ([], ["--checkpoint", where / "state.h5"]):

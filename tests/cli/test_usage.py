@@ -2,7 +2,10 @@
 
 usage: test_usage.py PROGRAM SOURCE_ROOT LAUNCHER...
 """
+import os
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,10 +36,67 @@ def check_help():
         if args[0] != "--version":
             t.check(all(len(s) < 80 for s in run.stdout.split("\n")),
                     f"{args}: a line is too long")
+    for c in COMMANDS:
+        t.check(alone("help", c).stdout == alone(c, "--help").stdout,
+                f"help {c}")
+    t.check(alone("help").stdout == text, "help")
+    said = alone("help", "correct").stdout
+    heads = [s for s in said.split("\n") if re.fullmatch(r"[A-Z][^.]*:", s)]
+    t.check(len(heads) > 4 and len(set(heads)) == len(heads), f"{heads}")
     once = alone("--version").stdout
+    t.check(alone("-V").stdout == once, "-V")
     t.check(t.run("--version", ranks=3).stdout == once, "--version on 3 ranks")
     t.check("MPI" in once and "HDF5" in once and "OpenBLAS" in once,
             f"--version lacks a library: {once}")
+
+
+def options_of(command):
+    return re.findall(r"^  (?:-\w, )?--([\w-]+)", alone("help", command).stdout,
+                      re.M)
+
+
+def check_manual(folder):
+    """Every command has a page with all its options, and none warns."""
+    pages = {"": ["balans-" + c for c in COMMANDS]}
+    for c in COMMANDS:
+        pages[c] = ["--" + name for name in options_of(c)]
+    for c, names in pages.items():
+        page = folder / f"{c}.1"
+        page.write_text(alone("help", "--man", *([c] if c else [])).stdout)
+        plain = page.read_text().replace("\\-", "-")
+        for name in names:
+            t.check(name in plain or name == "--help", f"page {c}: no {name}")
+        if shutil.which("groff"):
+            run = subprocess.run(["groff", "-man", "-ww", "-Tascii", page],
+                                 capture_output=True, text=True)
+            t.check(run.returncode == 0 and not run.stderr and run.stdout,
+                    f"page {c}: {run.stderr}")
+
+
+def complete(script, *words):
+    """What bash offers for the last word."""
+    run = subprocess.run(
+        ["bash", "-c", f"source '{script}'; COMP_WORDS=(\"$@\"); "
+         "COMP_CWORD=$(($# - 1)); _balans; printf '%s\\n' \"${COMPREPLY[@]}\"",
+         "-", *words], capture_output=True, text=True)
+    t.check(run.returncode == 0 and not run.stderr, f"{words}: {run.stderr}")
+    return run.stdout.split()
+
+
+def check_completion(folder):
+    script = folder / "balans.bash"
+    script.write_text(alone("help", "--completion").stdout)
+    for words, wanted in [
+            (["balans", ""], [*COMMANDS, "help", "--help", "--version"]),
+            (["balans", "ev"], ["evaluate"]),
+            (["balans", "help", "si"], ["simulate"]),
+            (["balans", "correct", "--scale", ""], ["standard", "none"]),
+            (["balans", "correct", "--scale", "s"], ["standard"]),
+            (["balans", "correct", "in"], []),
+            (["balans", "evaluate", "--"],
+             ["--" + name for name in options_of("evaluate")])]:
+        found = complete(script, *words)
+        t.check(sorted(found) == sorted(wanted), f"{words}: {found}, not {wanted}")
 
 
 def names_of(yaml):
@@ -111,6 +171,7 @@ def check_wrong_files(folder):
         ("neighbors: 0%\n", ["line 1", "'neighbors'"]),
         ("neighbors: 101%\n", ["line 1", "'neighbors'"]),
         ("scale: wide\n", ["line 1", "'scale'", "standard or none"]),
+        ("scale: nnone\n", ["line 1", "is 'none' meant"]),
         ("force: yes\n", ["line 1", "'force'", "true or false"]),
         ("pca: 5\npca: 6\n", ["line 2", "'pca'", "line 1"]),
         ("- pca\n", ["line 1", "mapping"]),
@@ -133,11 +194,34 @@ def check_wrong_files(folder):
     t.fails(2, ["too long"], "params", "--config", "a/" * 5000)
 
 
+def check_waiting():
+    """Threads that share cores do not spin, unless the user wants it."""
+    policy = os.environ.pop("OMP_WAIT_POLICY", None)
+    cores = len(os.sched_getaffinity(0))
+    for threads, ranks, env, wanted in [
+            (cores + 1, 1, {}, True), (cores + 1, 2, {}, True),
+            (cores, 1, {}, False), (1, 2 * cores, {}, False),
+            (cores + 1, 1, {"OMP_WAIT_POLICY": "active"}, False),
+            (cores + 1, 1, {"GOMP_SPINCOUNT": "10"}, False)]:
+        said = t.works("params", f"--threads={threads}", "-v", ranks=ranks,
+                       env=env).stderr
+        t.check(("threads wait" in said) == wanted,
+                f"{ranks} x {threads} threads on {cores} cores: {said}")
+    said = t.works("params", "-v", env={"OMP_NUM_THREADS": str(cores + 1)})
+    t.check("threads wait" in said.stderr, f"OMP_NUM_THREADS: {said.stderr}")
+    if policy is not None:
+        os.environ["OMP_WAIT_POLICY"] = policy
+
+
 def check_wrong_usage():
     files = ["in.h5ad", "out.h5ad", "--batch", "b"]
     cases = [
         ([], ["command"]),
-        (["correkt"], ["'correkt'"]),
+        (["correkt"], ["'correkt'", "is 'correct' meant"]),
+        (["help", "simulte"], ["'simulte'", "is 'simulate' meant"]),
+        (["quux"], ["'quux'", "--help"]),
+        (["correct", "a", "b", "--batch", "x", "--batch", "y"],
+         ["'--batch'", "--batch x,y"]),
         (["correct"], ["input"]),
         (["correct", "in.h5ad"], ["output"]),
         (["correct", "in.h5ad", "out.h5ad"], ["'--batch'"]),
@@ -155,6 +239,11 @@ def check_wrong_usage():
         (["correct", *files, "--clip", 0], ["'--clip'"]),
         (["correct", *files, "--clip", "inf"], ["'--clip'"]),
         (["correct", *files, "--patience", 0], ["'--patience'"]),
+        (["correct", *files, "--landmarks", 0], ["'--landmarks'", "auto"]),
+        (["correct", *files, "--landmarks", 5, "--patience", 20],
+         ["'--landmarks 5'", "'--patience'", "'--landmarks auto'"]),
+        (["correct", *files, "--landmarks", 5, "--uncovered", "extend"],
+         ["'--landmarks 5'", "'--uncovered extend'"]),
         (["correct", *files, "--block", 0], ["'--block'"]),
         (["correct", *files, "--block", 4096], ["'--block'"]),
         (["correct", *files, "--passes", 0], ["'--passes'"]),
@@ -164,11 +253,26 @@ def check_wrong_usage():
         (["correct", *files, "--memory-per-rank", "lots"],
          ["'--memory-per-rank'"]),
         (["correct", *files, "--scale", "x"], ["'--scale'"]),
+        (["correct", *files, "--scale", "standrd"], ["is 'standard' meant"]),
         (["correct", *files, "--force=maybe"], ["'--force'"]),
         (["correct", *files, "--batch="], ["'--batch'"]),
         (["correct", *files, "-v", "-q"], ["'-v'", "'-q'"]),
         (["correct", *files, "--estimator", "nystrom", "--correction",
           "residual"], ["nystrom"]),
+        (["correct", *files, "--landmarks", 500, "--patience", 30],
+         ["'--patience'", "'--landmarks 500'"]),
+        (["correct", *files, "--landmarks", 500, "--patience", 20],
+         ["'--patience'", "'--landmarks 500'"]),
+        (["correct", *files, "--landmarks", 500, "--uncovered", "extend"],
+         ["'--uncovered extend'", "'--landmarks 500'"]),
+        (["correct", *files, "--trust", "on"],
+         ["'--trust on'", "'--correction smooth'"]),
+        (["correct", *files, "--trust", "strict", "--correction",
+          "residual"], ["'--trust strict'", "'--sparsify elbow'"]),
+        (["correct", *files, "--blend", 0.5],
+         ["'--blend'", "'--correction smooth'"]),
+        (["correct", *files, "--blend", 1.5], ["'--blend'", "'1.5'"]),
+        (["correct", *files, "--stream", "maybe"], ["'--stream'"]),
         (["info"], ["FILE"]),
     ]
     for args, words in cases:
@@ -183,9 +287,12 @@ def check_wrong_usage():
 
 with tempfile.TemporaryDirectory() as name:
     check_help()
+    check_manual(pathlib.Path(name))
+    check_completion(pathlib.Path(name))
     check_params(pathlib.Path(name))
     check_values(pathlib.Path(name))
     check_info(pathlib.Path(name))
     check_wrong_files(pathlib.Path(name))
+    check_waiting()
     check_wrong_usage()
 t.end()

@@ -11,7 +11,7 @@ import re
 import sys
 
 LAYERS = ["base", "kernel", "par", "data", "linalg", "algo", "metric", "io",
-          "app", "cli"]
+          "forecast", "app", "cli"]
 DOORS = {
     "mpi.h": set(LAYERS) - {"base", "kernel"},
     "omp.h": {"kernel", "algo", "metric"},
@@ -154,9 +154,10 @@ def check_tests(root):
 def main():
     root = pathlib.Path(sys.argv[1])
     sources = sorted([*root.glob("include/balans/*/*.h"),
-                      *root.glob("src/*/*.[ch]")])
+                      *root.glob("src/**/*.[ch]")])
     for path in sources:
-        text, layer = path.read_text(), path.parent.name
+        text = path.read_text()
+        layer = next(p for p in path.relative_to(root).parts if p in LAYERS)
         check_includes(path, layer, text)
         check_code(path, layer, text)
         check_lengths(path, text)

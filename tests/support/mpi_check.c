@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "balans/io/aside.h"
+
 static char text[512];
 
 bool mpi_check_all(bool mine)
@@ -51,6 +53,8 @@ static void report(SRunner *runner, int rank)
 int mpi_check_run(Suite *suite, int argc, char **argv)
 {
     int rank, got, failed;
+
+    bal_aside_serve(argc, argv);
     SRunner *runner = srunner_create(suite);
 
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &got);

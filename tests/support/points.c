@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "balans/base/mem.h"
 
@@ -45,25 +46,32 @@ static void make_labels(bal_comm *c, const ref_data *data, points *p)
     free(batch);
 }
 
+/* Profiles stand in the order of the file. */
+static void set_profiles(const ref_data *data, bal_blocks *x)
+{
+    for (int64_t j = 0; j < data->n; j++) {
+        bal_gidx i = data->row[j] - x->first;
+        if (i >= 0 && i < x->m)
+            memcpy(x->at + i * data->d, data->x + j * data->d,
+                   (size_t)data->d * sizeof *x->at);
+    }
+}
+
 points *points_create(bal_comm *c, const ref_data *data)
 {
     points *p = ref_new(1, (int64_t)sizeof *p);
-    bal_shard *rows = NULL;
 
     make_labels(c, data, p);
-    insist(!bal_failed(bal_layout_create(p->labels->size, p->labels->count,
-                                         c->rank, c->size, &p->layout)));
-    insist(!bal_failed(bal_route_create(c, p->labels, p->layout, &p->route)));
-    insist(!bal_failed(bal_shard_create(p->layout, data->d, &p->x)));
-    insist(!bal_failed(bal_shard_create(p->layout, data->p, &rows)));
+    insist(!bal_failed(bal_order_create(c, p->labels, &p->order)));
+    p->layout = p->order->layout;
+    insist(!bal_failed(
+        bal_blocks_create(data->n, data->d, c->rank, c->size, &p->x)));
+    insist(!bal_failed(bal_blocks_reside(p->x)));
     insist(!bal_failed(bal_tiles_create(p->layout, (int)data->p, &p->z)));
+    set_profiles(data, p->x);
     bal_gidx first = p->layout->rank_first[c->rank];
-    for (bal_size i = 0; i < p->layout->m * data->d; i++)
-        p->x->at[i] = data->x[first * data->d + i];
-    for (bal_size i = 0; i < p->layout->m * data->p; i++)
-        rows->at[i] = data->z[first * data->p + i];
-    bal_tiles_from_rows(p->z, rows);
-    bal_shard_destroy(&rows);
+    for (bal_lidx j = 0; j < p->layout->m; j++)
+        bal_tiles_set(p->z, j, data->z + (first + j) * data->p);
     return p;
 }
 
@@ -72,9 +80,8 @@ void points_destroy(points **p)
     if (*p == NULL)
         return;
     bal_tiles_destroy(&(*p)->z);
-    bal_shard_destroy(&(*p)->x);
-    bal_route_destroy(&(*p)->route);
-    bal_layout_destroy(&(*p)->layout);
+    bal_blocks_destroy(&(*p)->x);
+    bal_order_destroy(&(*p)->order);
     bal_labels_destroy(&(*p)->labels);
     free(*p);
     *p = NULL;

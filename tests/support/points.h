@@ -6,8 +6,9 @@
 #ifndef TEST_POINTS_H
 #define TEST_POINTS_H
 
+#include "balans/data/blocks.h"
 #include "balans/data/labels.h"
-#include "balans/data/shard.h"
+#include "balans/data/route.h"
 #include "balans/data/tiles.h"
 #include "balans/par/comm.h"
 #include "balans/par/layout.h"
@@ -15,9 +16,9 @@
 
 typedef struct points {
     bal_labels *labels;
-    bal_layout *layout;
-    bal_route *route;
-    bal_shard *x;
+    bal_order *order;
+    const bal_layout *layout; ///< the order's
+    bal_blocks *x;            ///< resident, in the order of the file
     bal_tiles *z;
 } points;
 

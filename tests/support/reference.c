@@ -297,6 +297,21 @@ static bool is_full(const state *s)
     return s->par->max_landmarks > 0 && s->out->m >= s->par->max_landmarks;
 }
 
+/* Landmarks wanted, or fewer if that is the limit; 0 = no number is. */
+static int64_t wanted(const ref_params *par)
+{
+    int64_t most = par->max_landmarks;
+
+    return par->landmarks > 0 && most > 0 && most < par->landmarks
+               ? most
+               : par->landmarks;
+}
+
+static bool has_enough(const state *s)
+{
+    return wanted(s->par) > 0 && s->out->m >= wanted(s->par);
+}
+
 static void step(state *s, int64_t q, int64_t t)
 {
     int64_t n = s->x->n, i = draw(s, q, t), news = 0;
@@ -324,15 +339,16 @@ static bool run_block(state *s, int64_t q)
         s->c_block[j] = 0;
     for (int64_t t = 0; t < s->par->block; t++) {
         step(s, q, t);
-        if (is_full(s))
+        if (is_full(s) || has_enough(s))
             return true;
         patient = patient && s->dry < s->par->patience;
     }
-    return !patient;
+    return !patient && wanted(s->par) == 0;
 }
 
-/* The uncovered point that comes first in the random order, -1 without one. */
-static int64_t next_uncovered(const state *s)
+/* The point among those that count which comes first in the random order, -1
+ * without one. */
+static int64_t next_of(const state *s, const bool *counts)
 {
     int64_t best = -1;
     uint64_t least = 0;
@@ -343,7 +359,7 @@ static int64_t next_uncovered(const state *s)
                                  (uint32_t)row, (uint32_t)(row >> 32));
         bool first = best < 0 || r < least ||
                      (r == least && s->x->row[j] < s->x->row[best]);
-        if (!s->covered[j] && first) {
+        if (counts[j] && first) {
             best = j;
             least = r;
         }
@@ -351,15 +367,76 @@ static int64_t next_uncovered(const state *s)
     return best;
 }
 
+static void add(state *s, int64_t i)
+{
+    ref_row *r = ref_row_create(s->x, s->par, i);
+
+    accept(s, i, r);
+    ref_row_destroy(&r);
+}
+
+static int64_t next_uncovered(const state *s)
+{
+    bool *open = ref_new(s->x->n, (int64_t)sizeof *open);
+
+    for (int64_t j = 0; j < s->x->n; j++)
+        open[j] = !s->covered[j];
+    int64_t next = next_of(s, open);
+    free(open);
+    return next;
+}
+
 static void extend(state *s)
 {
     for (int64_t i = next_uncovered(s); i >= 0 && !is_full(s);
          i = next_uncovered(s)) {
-        ref_row *r = ref_row_create(s->x, s->par, i);
-        accept(s, i, r);
+        add(s, i);
         s->out->extended++;
-        ref_row_destroy(&r);
     }
+}
+
+/* The next point of a batch with less than five landmarks that is none. */
+static int64_t next_lacking(const state *s)
+{
+    int64_t *has = new_int(s->x->batches);
+    bool *open = ref_new(s->x->n, (int64_t)sizeof *open);
+
+    for (int64_t j = 0; j < s->x->n; j++)
+        has[s->x->batch[j]] += s->landmark[j];
+    for (int64_t j = 0; j < s->x->n; j++)
+        open[j] = !s->landmark[j] && has[s->x->batch[j]] < 5;
+    int64_t next = next_of(s, open);
+    free(open);
+    free(has);
+    return next;
+}
+
+static void fill(state *s)
+{
+    if (5 * s->x->batches > 4000)
+        return;
+    for (int64_t i = next_lacking(s); i >= 0 && !is_full(s);
+         i = next_lacking(s)) {
+        add(s, i);
+        s->out->filled++;
+    }
+}
+
+static void draw_all(state *s)
+{
+    int64_t n = s->x->n, most = s->par->max_landmarks, m = wanted(s->par);
+
+    if (m > 0 && (double)n <= 1.5 * (double)m && (most == 0 || n <= most)) {
+        for (int64_t i = 0; i < n; i++)
+            add(s, i);
+        return;
+    }
+    while (!run_block(s, s->out->blocks++))
+        ;
+    if (m > 0)
+        fill(s);
+    else if (!s->par->keep)
+        extend(s);
 }
 
 ref_sample *ref_sample_create(const ref_data *x, const ref_params *par,
@@ -373,10 +450,7 @@ ref_sample *ref_sample_create(const ref_data *x, const ref_params *par,
     s.c_block = new_int(x->n);
     out->n = x->n;
     out->coverage = new_real(x->n);
-    while (!run_block(&s, out->blocks++))
-        ;
-    if (!par->keep)
-        extend(&s);
+    draw_all(&s);
     for (int64_t j = 0; j < x->n; j++)
         out->uncovered += !s.covered[j];
     free(s.covered);

@@ -29,10 +29,11 @@ typedef struct ref_data {
 
 typedef struct ref_params {
     bool exact32;
-    int64_t k;    ///< neighbour that gives the scale; 0 = `share` alone
-    double share; ///< of each batch; 0 = `k` alone; the larger counts
-    double gate;  ///< 0 = off
-    bool scale;   ///< sparsifier: scale instead of elbow
+    int64_t k;         ///< neighbour that gives the scale; 0 = `share` alone
+    double share;      ///< of each batch; 0 = `k` alone; the larger counts
+    double gate;       ///< 0 = off
+    bool scale;        ///< sparsifier: scale instead of elbow
+    int64_t landmarks; ///< wanted; 0 = until nothing new is covered
     int64_t block, patience, max_landmarks;
     bool keep; ///< uncovered points keep their values; else extend
     uint64_t seed;
@@ -75,6 +76,7 @@ typedef struct ref_sample {
     int64_t weighted;  ///< draws by weight among them
     int64_t repeats;   ///< draws of a point that was a landmark already
     int64_t extended;  ///< landmarks that extension added
+    int64_t filled;    ///< landmarks that batches with few were given
     int64_t uncovered; ///< points that no landmark covers
 } ref_sample;
 

@@ -1,10 +1,12 @@
 #include "spaces.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "balans/base/mem.h"
 #include "balans/base/rng.h"
+#include "balans/par/agree.h"
 #include "mpi_check.h"
 #include "reference_pca.h"
 
@@ -14,6 +16,9 @@ const bal_space_params space_standard = {
     .memory = (bal_size)1 << 30,
     .threads = 1,
 };
+
+const space_place space_resident = {.fails = -1};
+const space_place space_streamed = {.streamed = true, .fails = -1};
 
 static double draw(bal_gidx pos, bal_size f)
 {
@@ -64,35 +69,91 @@ float space_broken(bal_gidx pos, bal_size f)
     return pos == 4 && f == 2 ? INFINITY : space_even(pos, f);
 }
 
-bal_size space_points(const space_data *of)
+float space_wild(bal_gidx pos, bal_size f)
 {
-    bal_size n = 0;
+    switch (f) {
+    case 0:
+        return pos % 2 != 0 ? FLT_MAX : -FLT_MAX;
+    case 1:
+        return pos == 7 ? -FLT_MAX : space_even(pos, f);
+    case 2:
+        return (float)(pos % 3) * FLT_TRUE_MIN;
+    case 3:
+        return pos % 2 != 0 ? 0.0f : -0.0f;
+    case 4:
+        return pos == 7 ? FLT_TRUE_MIN : 0;
+    default:
+        return space_even(pos, f);
+    }
+}
 
-    for (bal_size b = 0; b < of->batches; b++)
-        n += of->batch[b];
-    return n;
+static bal_status read_rows(void *arg, bal_size first, bal_size count,
+                            float *rows)
+{
+    space_run *r = arg;
+    bal_size d = r->x->d;
+
+    int read = r->reads++;
+    if (r->c.rank == r->place->fails && read == r->place->when)
+        return BAL_FAIL(BAL_EIO, "cannot read rows of a test");
+    if (count > 0)
+        memcpy(rows, r->rows + first * d, (size_t)(count * d) * sizeof *rows);
+    return BAL_OK;
+}
+
+static bal_verdict keep(void *arg, bal_size first, bal_size count,
+                        const float *z)
+{
+    space_run *r = arg;
+    bal_size p = r->s->p;
+
+    for (bal_size i = 0; i < count * p; i++)
+        r->z[first * p + i] = z[i];
+    r->pieces++;
+    return bal_agree(&r->c, BAL_OK);
+}
+
+static void place_rows(space_run *r, const space_data *of)
+{
+    bal_source source = {.arg = r, .read = read_rows};
+    bal_size all;
+
+    all_assert(!bal_failed(
+        bal_blocks_create(of->n, of->d, r->c.rank, r->c.size, &r->x)));
+    all = r->x->m * of->d;
+    r->rows = space_get(all, sizeof *r->rows);
+    for (bal_size i = 0; i < all; i++)
+        r->rows[i] = of->value(r->x->first + i / of->d, i % of->d);
+    if (r->place->streamed) {
+        all_assert(!bal_failed(bal_blocks_stream(r->x, &source, 1)));
+        return;
+    }
+    all_assert(!bal_failed(bal_blocks_reside(r->x)));
+    for (bal_size i = 0; i < all; i++)
+        r->x->at[i] = r->rows[i];
 }
 
 void space_start(space_run *r, MPI_Comm mpi, const space_data *of,
-                 const bal_space_params *par)
+                 const bal_space_params *par, const space_place *place)
 {
     memset(r, 0, sizeof *r);
+    r->place = place;
     bal_comm_init(&r->c, mpi);
-    all_assert(!bal_failed(bal_layout_create(of->batch, of->batches, r->c.rank,
-                                             r->c.size, &r->layout)));
-    all_assert(!bal_failed(bal_shard_create(r->layout, of->d, &r->x)));
-    bal_gidx first = r->layout->rank_first[r->c.rank];
-    for (bal_size i = 0; i < r->x->m; i++)
-        for (bal_size f = 0; f < of->d; f++)
-            r->x->at[i * of->d + f] = of->value(first + i, f);
-    r->st = bal_space_create(&r->c, r->x, par, &r->s);
+    place_rows(r, of);
+    r->st = bal_space_fit(&r->c, r->x, par, &r->s);
+    if (bal_failed(r->st))
+        return;
+    r->z = space_get(r->x->m * r->s->p, sizeof *r->z);
+    r->st = bal_space_project(&r->c, r->s, r->x, par->memory, par->threads,
+                              keep, r);
 }
 
 void space_end(space_run *r)
 {
     bal_space_destroy(&r->s);
-    bal_shard_destroy(&r->x);
-    bal_layout_destroy(&r->layout);
+    bal_blocks_destroy(&r->x);
+    bal_free(&r->rows);
+    bal_free(&r->z);
     bal_comm_finish(&r->c);
     bal_error_clear();
 }
@@ -108,7 +169,7 @@ void *space_get(bal_size count, size_t size)
 /* The reference's xs of all points, [n, d]. */
 double *space_reference(const space_data *of, const bal_space_params *par)
 {
-    bal_size n = space_points(of), d = of->d;
+    bal_size n = of->n, d = of->d;
     float *x = space_get(n * d, sizeof *x);
     double *xs = space_get(n * d, sizeof *xs);
 
@@ -123,16 +184,10 @@ double *space_reference(const space_data *of, const bal_space_params *par)
 /* The largest difference between this rank's Z and rows [n, p]. */
 double space_worst(const space_run *r, const double *rows)
 {
-    bal_gidx first = r->layout->rank_first[r->c.rank];
     bal_size p = r->s->p;
-    float *z = space_get(p, sizeof *z);
     double most = 0;
 
-    for (bal_lidx j = 0; j < r->layout->m; j++) {
-        bal_tiles_point(r->s->z, j, z);
-        for (bal_size c = 0; c < p; c++)
-            most = fmax(most, fabs((double)z[c] - rows[(first + j) * p + c]));
-    }
-    bal_free(&z);
+    for (bal_size i = 0; i < r->x->m * p; i++)
+        most = fmax(most, fabs((double)r->z[i] - rows[r->x->first * p + i]));
     return most;
 }

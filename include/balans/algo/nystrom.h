@@ -23,21 +23,10 @@
 #define BAL_ALGO_NYSTROM_H
 
 #include "balans/base/status.h"
-#include "balans/data/csr.h"
-#include "balans/data/shard.h"
+#include "balans/algo/trust.h"
+#include "balans/data/affinity.h"
+#include "balans/data/blocks.h"
 #include "balans/par/comm.h"
-
-/** The values a feature takes in the input. */
-typedef struct bal_range {
-    bal_size d;
-    float *low, *high; ///< [d], the same on every rank
-} bal_range;
-
-/** Finds the range of every feature.  Collective.  Fails with BAL_ENOMEM. */
-bal_verdict bal_range_find(bal_comm *c, const bal_shard *x, bal_range *out);
-
-/** Local; one that was zeroed is fine. */
-void bal_range_finish(bal_range *r);
 
 /** What happened; the same on every rank. */
 typedef struct bal_nystrom_report {
@@ -53,17 +42,21 @@ typedef struct bal_nystrom bal_nystrom;
 /**
  * Decomposes the affinities between landmarks.
  *
- * Collective.  Same on every rank: rcond, in [0, 1), and the rows of `a`.
- * @param[in]  a       affinities, borrowed
- * @param[in]  memory  bytes of work space of this rank
- * @param[out] out     owned by the caller
+ * Collective.  Same on every rank: rcond, in [0, 1), and the landmarks.
+ * @param[in]  by_tile   A by tile
+ * @param[in]  landmark  [m] positions
+ * @param[in]  points    rows of the profiles that this rank will correct
+ * @param[in]  memory    bytes of work space of this rank
+ * @param[out] out       owned by the caller
  * Fails with BAL_ENOMEM and BAL_ERANGE, naming the sizes, before it computes
  * anything; with BAL_ENUMERIC if the solver does not converge; at the fault
  * point "invert".
  * Cost: about 4 m^3 / ranks flops, 32 m^2 / ranks bytes on each.
  */
-bal_verdict bal_nystrom_create(bal_comm *c, const bal_csr *a, double rcond,
-                               bal_size memory, bal_nystrom **out);
+bal_verdict bal_nystrom_create(bal_comm *c, const bal_affinity *by_tile,
+                               const bal_layout *l, const bal_gidx *landmark,
+                               bal_size points, double rcond, bal_size memory,
+                               bal_nystrom **out);
 
 /** Local; NULL is fine. */
 void bal_nystrom_destroy(bal_nystrom **s);
@@ -72,23 +65,26 @@ void bal_nystrom_destroy(bal_nystrom **s);
 bal_nystrom_report bal_nystrom_told(const bal_nystrom *s);
 
 /**
- * Corrects all profiles of `x` in place, in two rounds over panels of features:
- * one to find the points that fall back, one to write.
+ * Corrects all rows of `x` in place, in two rounds over panels of features: one
+ * to find the points that fall back, one to write.
  *
  * Collective.  Same on every rank: whether there is a range.
- * @param[in]     range    of the input's features; NULL: the same points fall
- *                         back as in the call before
- * @param[in]     memory   bytes of work space of this rank, what bal_nystrom
- *                         holds included
- * @param[in]     threads  OpenMP threads
- * @param[in,out] x        [m, d]
- * Fails with BAL_ENOMEM, BAL_ERANGE, or at bal_pause(); the values are then
- * unspecified.
+ * @param[in]     a          A by the blocks of x
+ * @param[in]     parts      of A, told apart or not
+ * @param[in]     low, high  [d] range of the input's features; NULL: the same
+ *                           points fall back as in the call before
+ * @param[in]     memory     bytes of work space of this rank, what bal_nystrom
+ *                           holds included
+ * @param[in]     threads    OpenMP threads
+ * @param[in,out] most       [d] largest |x| of each feature, before and after
+ * Fails as bal_correct() does, and with BAL_ERANGE.
  * Cost: that of smoothing (twice where not all features fit a panel), and
  * 4 m k flops a feature and rank.
  */
 bal_verdict bal_nystrom_correct(bal_comm *c, bal_nystrom *s,
-                                const bal_range *range, bal_size memory,
-                                int threads, bal_shard *x);
+                                const bal_affinity *a, const bal_parts *parts,
+                                const float *low, const float *high,
+                                bal_size memory, int threads, float *most,
+                                bal_blocks *x);
 
 #endif

@@ -21,6 +21,8 @@
 #ifndef BAL_ALGO_ROW_H
 #define BAL_ALGO_ROW_H
 
+#include <stdbool.h>
+
 #include "balans/base/status.h"
 #include "balans/data/csr.h"
 #include "balans/data/tiles.h"
@@ -82,6 +84,24 @@ void bal_rows_destroy(bal_rows **r);
  */
 void bal_rows_compute(bal_comm *c, bal_rows *r, int w, bal_gidx *pos,
                       bal_csr_row *out, bal_status *mine);
+
+/**
+ * The two halves of bal_rows_compute(), for who wants to know where the
+ * landmarks are before their rows are computed.
+ *
+ * Collective.  Same on every rank: w.  Parameters as above.
+ */
+void bal_rows_place(bal_comm *c, bal_rows *r, int w, bal_gidx *pos);
+void bal_rows_fill(bal_comm *c, bal_rows *r, int w, const bal_gidx *pos,
+                   bal_csr_row *out, bal_status *mine);
+
+/**
+ * Between the two: leaves out the landmarks that are not wanted.  Local.
+ * @param[in,out] pos   [w], as bal_rows_place() set it; closes up
+ * @return how many are left, the w of bal_rows_fill(); if none, it is not
+ * called
+ */
+int bal_rows_pick(bal_rows *r, int w, const bool *want, bal_gidx *pos);
 
 /**
  * The scales s2(i, b) of landmark i of the latest bal_rows_compute(), before

@@ -6,11 +6,12 @@
 #include "balans/par/comm.h"
 
 /**
- * Prints matrices and columns of the file, and bal_plan_file(), on rank 0's
- * stdout.
+ * Prints matrices and columns of the file, and what a run on p->ranks ranks (0:
+ * as many as ask) would need (forecast/print.h), on rank 0's stdout.  Without
+ * p->batch, only what does not hang on it.  Nothing is written.
  *
  * Collective.  Same on every rank: p.
- * Fails as opening the file and as bal_plan_file() do.
+ * Fails as opening the file and as the forecast do.
  */
 bal_verdict bal_info_file(bal_comm *c, const bal_params *p);
 

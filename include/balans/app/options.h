@@ -41,10 +41,26 @@ typedef enum bal_option_kind {
     BAL_OPTION_SIZE,      ///< int64_t, bytes
 } bal_option_kind;
 
+/** What --help puts together, under one heading each. */
+typedef enum bal_group {
+    BAL_GROUP_DATA = 0,
+    BAL_GROUP_SPACE,
+    BAL_GROUP_SAMPLING,
+    BAL_GROUP_CORRECTION,
+    BAL_GROUP_METRICS,
+    BAL_GROUP_MIXTURE,
+    BAL_GROUP_OUTPUT,
+    BAL_GROUP_RESOURCES,
+    BAL_GROUP_STOPPING,
+    BAL_GROUP_RUN,
+    BAL_GROUP_COUNT
+} bal_group;
+
 /** A line.  Two lines may have one name if no command takes both. */
 typedef struct bal_option {
     const char *name;  ///< without dashes; NULL ends the table
     char letter;       ///< short form, 0 if none
+    bal_group group;   ///< in --help
     unsigned commands; ///< those that take it
     unsigned required; ///< those of them that cannot do without
     bal_option_kind kind;
@@ -59,12 +75,13 @@ typedef struct bal_option {
     bool command_line;   ///< not allowed in files, not printed
     bool repeated;       ///< BAL_OPTION_TEXT: may be given again; the values
                          ///< are joined by line breaks
+    bool list;           ///< BAL_OPTION_TEXT: several values are one text, with
+                         ///< commas; a second mention is an error
     const char *operand; ///< in --help, such as "COLUMN"; NULL for a flag
     const char *unit;    ///< NULL if it has none
     const char *meaning; ///< one line, lower case, no full stop
 } bal_option;
 
-enum { BAL_OPTIONS_MOST = 96 }; ///< lines of the table, at most
 
 extern const bal_option bal_options[];
 
@@ -105,7 +122,16 @@ char *bal_option_value(const bal_option *o, const bal_params *p, char *buf,
 /** Writes the values as YAML with unit, range and meaning as comments. */
 void bal_options_print(unsigned commands, const bal_params *p, FILE *stream);
 
-/** Writes the lines of --help. */
+/** "Sampling" and so on. */
+const char *bal_group_title(bal_group group);
+
+/** What --help says of an option: its names and operand, as
+ *  "-q, --quiet"; its meaning, what is allowed and the default.  @return buf */
+char *bal_option_names(const bal_option *o, char *buf, size_t size);
+char *bal_option_describe(const bal_option *o, unsigned commands, char *buf,
+                          size_t size);
+
+/** Writes the lines of --help, group by group. */
 void bal_options_help(unsigned commands, FILE *stream);
 
 /** The values the output depends on, under the options' names; NULL if memory

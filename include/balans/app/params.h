@@ -17,6 +17,15 @@
 #include "balans/base/status.h"
 #include "balans/base/types.h"
 
+enum { BAL_OPTIONS_MOST = 96 }; ///< lines of the table, at most
+
+/** Where X is during a run. */
+typedef enum bal_streaming {
+    BAL_STREAM_AUTO = 0,
+    BAL_STREAM_ON,
+    BAL_STREAM_OFF,
+} bal_streaming;
+
 /** Every parameter; a command reads those that are its own.  Strings are
  *  owned. */
 typedef struct bal_params {
@@ -34,11 +43,14 @@ typedef struct bal_params {
     int sparsify; ///< bal_sparsify
     double gate;
     int uncovered; ///< bal_uncovered
+    int64_t landmarks; ///< 0 = auto
     int64_t max_landmarks;
     int correction; ///< bal_correction
     int estimator;  ///< bal_estimator
     double rcond;
-    int64_t passes;
+    int64_t passes; ///< 0 = auto
+    int trust;      ///< bal_trusting
+    double blend;
     int distance;   ///< bal_space_kind
     int64_t sample; ///< 0 = all points
     int64_t points, dims, clusters, batches;
@@ -49,6 +61,7 @@ typedef struct bal_params {
     bool save_affinity;
     bool keep_original;
     int64_t memory_per_rank; ///< bytes; 0 = auto = 1 GiB
+    int stream;              ///< bal_streaming
     int64_t threads;         ///< 0 = OMP_NUM_THREADS, else 1
     int64_t ranks;           ///< of the run asked about; 0 = as many as ask
     char *checkpoint;        ///< NULL = none
@@ -61,6 +74,7 @@ typedef struct bal_params {
     char *config; ///< NULL = none; was read already
     bool faults;
     bool verbose, quiet;
+    bool given[BAL_OPTIONS_MOST]; ///< lines that the command line has set
 } bal_params;
 
 /** Sets every parameter to its default; what `p` held is forgotten.  Local.

@@ -18,8 +18,8 @@ void bal_fault_set_rank(int rank);
  *
  *  BAL_FAULT=POINT:RANK:WAY[:N] does something else when the rank comes by for
  *  the N-th time (1): `hang` waits for ever, `wait` until a signal has come,
- *  `kill`, `stop`, `term` and `usr1` raise that signal; `slow` waits N ms
- *  each time.  Up to four such wishes are separated by commas. */
+ *  `kill`, `stop`, `term`, `int` and `usr1` raise that signal; `slow` waits N
+ *  ms each time.  Up to four such wishes are separated by commas. */
 bal_status bal_fault(const char *point);
 
 #endif

@@ -23,9 +23,16 @@ __attribute__((format(printf, 2, 3))) void bal_log(bal_log_level level,
 #define bal_info(...) bal_log(BAL_LOG_INFO, __VA_ARGS__)
 #define bal_debug(...) bal_log(BAL_LOG_DEBUG, __VA_ARGS__)
 
-/** Progress of a long phase: on a terminal one line redrawn in place, elsewhere
- *  a plain line at most every 30 s.  Local; rank 0 prints, at level info. */
+/** Progress of a long phase, which the line names before the text; behind it
+ *  stand the time left, where that is known, and the time since the start.  On
+ *  a terminal one line is redrawn in place, at most four times a second;
+ *  elsewhere there is a plain line after 5 s, and one each time that the time
+ *  so far has grown by a half, at most 60 s apart.  Local; rank 0 prints, at
+ *  level info. */
 __attribute__((format(printf, 1, 2))) void bal_progress(const char *fmt, ...);
+
+/** Says how much of the phase is done, 0 to 1, for the time left.  Local. */
+void bal_progress_share(double share);
 
 /** Ends a line drawn by bal_progress(), so that other output can follow.
  *  Local. */

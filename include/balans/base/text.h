@@ -22,6 +22,11 @@ bool bal_parse_size(const char *s, bal_size *out);
  *  for an empty list.  Local.  @return buf */
 char *bal_join(char *buf, size_t size, char *const *item, bal_size count);
 
+/** The name of [count] that is nearest to a mistyped one, by letters inserted,
+ *  left out or replaced; NULL if none is near.  Local. */
+const char *bal_nearest(const char *given, const char *const *name,
+                        size_t count);
+
 /** Writes a number of bytes for people, such as "1.5 GiB".  Local.
  *  @return buf */
 char *bal_bytes(char *buf, size_t size, bal_size bytes);

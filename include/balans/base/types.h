@@ -23,7 +23,6 @@ enum {
     BAL_LANES = 16,   ///< a tile's leading dimension is a multiple of this
     BAL_ALIGN = 64,   ///< bytes; every array of bal_alloc() starts at such
     BAL_BINS = 1024,  ///< H, bins of the elbow's histogram (section 4)
-    BAL_BINS_ROOM = BAL_BINS + BAL_LANES, ///< and some for what has no bin
 };
 
 #endif

@@ -34,4 +34,7 @@ extern const bal_command bal_commands[];
 /** The command of that name, or NULL.  Local. */
 const bal_command *bal_command_find(const char *name);
 
+/** The name nearest to a mistyped one; NULL if none is near.  Local. */
+const char *bal_command_nearest(const char *name);
+
 #endif

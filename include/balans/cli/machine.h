@@ -9,9 +9,11 @@
 
 /**
  * Starts the program anew, once, where OpenBLAS has chosen kernels for a lesser
- * processor than this one (balans/kernel/blas.h); returns where nothing is to
- * be done, or nothing can be.  What the user set in the environment stays.
- * Local; before MPI is initialised and before any thread starts.
+ * processor than this one (balans/kernel/blas.h), or where this host has more
+ * threads than cores, which would keep the cores busy while they wait (the
+ * library of threads reads its policy when it is loaded); returns where nothing
+ * is to be done, or nothing can be.  What the user set in the environment
+ * stays.  Local; before MPI is initialised and before any thread starts.
  */
 void bal_machine_repair(char **argv);
 
@@ -19,7 +21,8 @@ void bal_machine_repair(char **argv);
  *  Collective. */
 void bal_machine_agree(bal_comm *c);
 
-/** Says which kernels are in use, at level debug.  Local. */
-void bal_machine_say(void);
+/** Says which kernels are in use, at level debug, and warns where ranks use
+ *  different ones of OpenBLAS.  Collective. */
+void bal_machine_say(bal_comm *c);
 
 #endif

@@ -8,15 +8,19 @@
 
 #include <stdint.h>
 
-#include "balans/data/shard.h"
+#include "balans/data/blocks.h"
+#include "balans/data/labels.h"
 #include "balans/par/comm.h"
 
-/** Of the rows of a matrix, their order and every bit of them, in float.
- *  Collective. */
-uint64_t bal_checksum_rows(bal_comm *c, const bal_route *route,
-                           const bal_shard *s);
+/** Of the rows of a matrix in file order, and every bit of them.  Collective.
+ *  Fails as reading the rows does. */
+bal_verdict bal_checksum_rows(bal_comm *c, bal_blocks *x, uint64_t *out);
 
 /** Of which row is in which batch.  Collective. */
-uint64_t bal_checksum_batches(bal_comm *c, const bal_route *route);
+uint64_t bal_checksum_batches(bal_comm *c, const bal_labels *labels);
+
+/** Of bytes, mixed with a number; differs whenever one byte does.  Local. */
+uint64_t bal_checksum_bytes(uint64_t number, const void *bytes,
+                            bal_size count);
 
 #endif

@@ -1,13 +1,12 @@
 /**
  * @file
- * The sparse matrix A of affinities, m landmarks by n points: of each row, the
- * entries whose points this rank holds.
+ * The sparse matrix A of affinities, m landmarks by n points, as the sampler
+ * makes it: row by row, of each the entries whose points this rank holds.
  */
 #ifndef BAL_DATA_CSR_H
 #define BAL_DATA_CSR_H
 
 #include "balans/base/status.h"
-#include "balans/data/shard.h"
 #include "balans/par/comm.h"
 #include "balans/par/layout.h"
 
@@ -51,36 +50,5 @@ bal_status bal_csr_push(bal_csr *a, bal_csr_row *row);
 
 /** Entries of this rank in all rows.  Local. */
 bal_size bal_csr_entries(const bal_csr *a);
-
-/** Entries of every row over all ranks, [m].  Collective. */
-void bal_csr_row_sizes(bal_comm *c, const bal_csr *a, int64_t *size);
-
-/** Column sums: c_j = sum over the rows in order of a_ij, in double; [m] of the
- *  layout.  Local. */
-void bal_csr_column_sums(const bal_csr *a, double *sum);
-
-/** A run of whole rows of A on one rank, columns numbered by input row. */
-typedef struct bal_csr_run {
-    bal_size rows;    ///< rows of this rank's run
-    bal_size entries; ///< in them
-    bal_gidx *column; ///< [entries], input rows, ascending within each row
-    float *value;     ///< [entries]
-} bal_csr_run;
-
-/**
- * Collects rows first .. first + count - 1 with all their entries: each rank
- * gets the run bal_slab_first() cuts out for it.
- *
- * Collective.  Same on every rank: first, count.
- * @param[out] run  its arrays are freed with bal_csr_run_finish()
- * Fails with BAL_ENOMEM, BAL_ERANGE.
- * Cost: one exchange of 16 bytes an entry, sorting of the entries.
- */
-bal_verdict bal_csr_collect(bal_comm *c, const bal_csr *a,
-                            const bal_route *route, bal_size first,
-                            bal_size count, bal_csr_run *run);
-
-/** Local. */
-void bal_csr_run_finish(bal_csr_run *run);
 
 #endif

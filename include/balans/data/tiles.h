@@ -10,7 +10,7 @@
 #define BAL_DATA_TILES_H
 
 #include "balans/base/status.h"
-#include "balans/data/shard.h"
+#include "balans/data/blocks.h"
 #include "balans/par/layout.h"
 
 typedef struct bal_tiles {
@@ -35,9 +35,14 @@ static inline float *bal_tiles_block(const bal_tiles *z, bal_size t)
 /** Copies the coordinates of local point j to out, [p].  Local. */
 void bal_tiles_point(const bal_tiles *z, bal_lidx j, float *out);
 
-/** Copies all points to rows [m, p] of a shard, and back.  Local.  s->d is
- *  z->p and the layouts are the same. */
-void bal_tiles_to_rows(const bal_tiles *z, bal_shard *s);
-void bal_tiles_from_rows(bal_tiles *z, const bal_shard *s);
+/** Sets the coordinates of local point j, [p].  Local. */
+void bal_tiles_set(bal_tiles *z, bal_lidx j, const float *point);
+
+/** The points as rows of a matrix in batch order whose blocks are the tiles:
+ *  a sweep over it copies them out of the tiles, and what is kept goes back.
+ *  Local.  `z` is borrowed.
+ *  @param[in] memory  bytes of the buffer, at least one tile's
+ *  Fails with BAL_ENOMEM. */
+bal_status bal_tiles_blocks(bal_tiles *z, bal_size memory, bal_blocks **out);
 
 #endif

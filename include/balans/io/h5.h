@@ -20,11 +20,13 @@ enum {
     BAL_H5_PATH_MAX = 1024, ///< longest path inside a file, with its end
     BAL_H5_TEXT_MAX = 256,  ///< longest short attribute, with its end
     BAL_H5_BLOCK = 1 << 28, ///< bytes of one independent transfer, at most
+    BAL_H5_USER_BLOCK = 512, ///< bytes at the beginning that are not HDF5's
 };
 
 typedef enum bal_h5_mode {
     BAL_H5_READ = 0,
-    BAL_H5_CREATE, ///< must not exist
+    BAL_H5_CREATE, ///< what the file holds is lost
+    BAL_H5_CREATE_BEHIND, ///< the same, behind a user block
     BAL_H5_UPDATE,
 } bal_h5_mode;
 
@@ -50,6 +52,17 @@ char *bal_h5_path(hid_t object, char *buf, size_t size);
  */
 bal_status bal_h5_open(const char *path, bal_h5_mode mode, const bal_comm *c,
                        hid_t *out);
+
+/** Writes out and closes a file that was written; `*file` is H5I_INVALID_HID
+ *  afterwards.  Closing writes, so it fails with BAL_EIO on a full disk.
+ *  @param[in] path  for the message */
+bal_status bal_h5_finish(hid_t *file, const char *path);
+
+/** Whether a file can be opened as HDF5: what bal_publish_finish() asks. */
+bal_status bal_h5_test(const char *path);
+
+/** Closes a file that is given up, without writing to it any more. */
+void bal_h5_abandon(hid_t *file);
 
 /** Closes anything and sets `*id` to H5I_INVALID_HID, which is fine, too. */
 void bal_h5_close(hid_t *id);
@@ -86,7 +99,7 @@ bool bal_h5_get_text(hid_t object, const char *name, char *buf, size_t size);
  *  absent attribute give an empty list. */
 bal_status bal_h5_get_list(hid_t object, const char *name, bal_h5_list *list);
 
-/** An attribute of exactly `count` integers; false if there is none. */
+/** An attribute of exactly `count` whole numbers; false if there is none. */
 bool bal_h5_get_ints(hid_t object, const char *name, int64_t *value,
                      bal_size count);
 
@@ -100,10 +113,6 @@ bal_status bal_h5_set_ints(hid_t object, const char *name, const int64_t *value,
 /** Sets encoding-type and encoding-version. */
 bal_status bal_h5_set_encoding(hid_t object, const char *type,
                                const char *version);
-
-/** Copies all attributes but object references and the one named `but` (NULL
- *  for none). */
-bal_status bal_h5_copy_attributes(hid_t from, hid_t to, const char *but);
 
 /** A group, or a dataset, without times, in parents that exist. */
 bal_status bal_h5_make_group(hid_t loc, const char *path, hid_t *out);
@@ -121,12 +130,17 @@ hid_t bal_h5_bool_type(void);
 bal_status bal_h5_read(hid_t dataset, hid_t type, bal_gidx first,
                        bal_size count, void *out);
 
+/** Whether the values of a dataset lie in other files (virtual, external); and
+ *  fails with BAL_EINPUT, naming it, if one of those is not there. */
+bool bal_h5_is_elsewhere(hid_t dataset);
+bal_status bal_h5_check_sources(hid_t dataset);
+
 /** One element of a matrix as double. */
 bal_status bal_h5_read_one(hid_t dataset, bal_gidx row, bal_size col,
                            double *out);
 
 /** Hands the strings first .. first + count - 1 of a vector to `take`, in
- *  order, until it fails.  BAL_EINPUT. */
+ *  order, until it fails; NULL where the file has none.  BAL_EINPUT. */
 typedef bal_status (*bal_h5_taker)(void *arg, bal_gidx i, const char *s);
 bal_status bal_h5_read_texts(hid_t dataset, bal_gidx first, bal_size count,
                              bal_h5_taker take, void *arg);

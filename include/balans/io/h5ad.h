@@ -2,10 +2,11 @@
  * @file
  * AnnData files, read: the encodings of anndata 0.7 and of 0.8 and later.
  *
- * Rank 0 looks at the structure with HDF5's serial driver and tells the others;
- * then all ranks open the file through MPI-IO and read what they need by
- * independent transfers, so that trouble in one rank's part cannot leave the
- * others waiting inside HDF5.  The file is never opened for writing.
+ * Rank 0 looks at the structure and tells the others; then every rank opens the
+ * file by itself, with HDF5's serial driver, and reads what it needs, so that
+ * trouble in one rank's part cannot leave the others waiting inside HDF5, and
+ * virtual and external datasets are read like others.  The file is never opened
+ * for writing.
  *
  * Source: users.md, section C1 (the format and its traps).
  */
@@ -48,9 +49,12 @@ typedef struct bal_matrix_info {
  */
 bal_verdict bal_h5ad_open(bal_comm *c, const char *path, bal_h5ad **out);
 
-/** Closes it and sets `*f` to NULL; NULL is fine.  Collective (it closes an
- *  MPI-IO file), also after failures, which are the same on every rank. */
+/** Closes it and sets `*f` to NULL; NULL is fine.  Local. */
 void bal_h5ad_close(bal_h5ad **f);
+
+/** Whether the file of that name is still the one that was opened, unchanged:
+ *  device, inode, size and time of change.  Local.  Fails with BAL_EINPUT. */
+bal_status bal_h5ad_unchanged(const bal_h5ad *f);
 
 /** Number of observations (the length of obs), and the file's name.  Local. */
 bal_size bal_h5ad_rows(const bal_h5ad *f);

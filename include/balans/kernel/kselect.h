@@ -31,7 +31,9 @@ typedef struct bal_kselect {
     bal_size k;   ///< at least 1
     bal_size cap; ///< bal_kselect_capacity(k)
     bal_size len; ///< elements held
-    float bound;  ///< the k-th smallest so far at the latest cut, or +infinity
+    float bound;  ///< the k-th smallest so far at the latest cut, or +infinity;
+                  ///< for k > BAL_KSELECT_SORTED the caller may begin with a
+                  ///< guess, and has to begin anew if it leaves too few
 } bal_kselect;
 
 enum { BAL_KSELECT_SORTED = 32 }; ///< the largest k with a sorted list
@@ -60,12 +62,19 @@ void bal_kselect_offer(bal_kselect *s, const float *d2, int count);
 
 /**
  * Offers the distances of a tile and compacts the candidates among them: those
- * within reach * bound after that.  Local.
+ * within reach * bound before that - or all of them, where these are most.
+ * Local.
  * @param[in]  reach  >= 1
  * Others, and the result: as for bal_kselect_offer() and bal_candidates().
  */
 int bal_kselect_scan(bal_kselect *s, const float *d2, int count, float reach,
                      float *value, uint64_t *mask);
+
+/** Ends a selection of which only the largest element is wanted.  Local.
+ *  @param[out] kth  the largest of the min(k, len) smallest; +infinity if there
+ *                   are none
+ *  @return how many they are */
+bal_size bal_kselect_last(bal_kselect *s, float *kth);
 
 /** Ends a selection: the min(k, len) smallest stand in front, ascending.
  *  Local.  @return how many they are */

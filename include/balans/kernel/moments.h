@@ -1,11 +1,11 @@
 /**
  * @file
- * What one tile adds to the moments of the features, and its points in the
- * units of the distance space.
+ * What a tile of rows adds to the moments of the features, and its points in
+ * the units of the distance space.
  *
- * A tile's rows are row-major, [m, d], m at most BAL_TILE.  Each number written
- * is one chain over the tile's rows in ascending order, so it depends on the
- * tile alone; how tiles are added up is the caller's business (par/sum).
+ * The rows are row-major, [m, d], m at most BAL_TILE.  Each number written is
+ * one chain over them in ascending order, so it depends on them alone; how the
+ * parts are added up is the caller's business (par/sum).
  *
  *     v  = clip((x - mean) / divisor, +-clip)     in double
  *     xs = (float)(v - centre)
@@ -45,24 +45,26 @@ void bal_tile_squares(const float *x, int m, bal_size d, const double *mean,
 void bal_tile_clipped_sums(const float *x, int m, const bal_standard *s,
                            double *sum);
 
-/**
- * Writes xs, each value times its feature's unit.
- * @param[in]  unit  [d], powers of two
- * @param[out] out   [BAL_TILE, d], row-major; rows from m on are 0
- */
+/** Writes v, each value times its feature's unit, to out [BAL_TILE, d],
+ *  row-major; rows from m on are 0.  s->centre is not read.
+ *  @param[in] unit  [d], powers of two */
+void bal_tile_clip(const float *x, int m, const bal_standard *s,
+                   const double *unit, double *out);
+
+/** Writes xs to out [BAL_TILE, d], row-major; rows from m on are 0. */
 void bal_tile_standardise(const float *x, int m, const bal_standard *s,
-                          const double *unit, double *out);
+                          double *out);
 
 /**
- * A block of out = xs^T xs, by BLAS, over the whole padded tile, so that calls
+ * A block of out = v^T v, by BLAS, over the whole padded tile, so that calls
  * for one block always have one shape.
- * @param[in]  xs   [BAL_TILE, d], row-major
+ * @param[in]  v    [BAL_TILE, d], row-major
  * @param[in]  i,j  first feature of the block's rows and columns
  * @param[in]  ni,nj  how many, at most BAL_GRAM
  * @param[out] out  [ni, nj], row-major; only its upper triangle if i == j
  * Cost: 2 BAL_TILE ni nj flops, half of that if i == j.
  */
-void bal_tile_gram(const double *xs, bal_size d, bal_size i, int ni, bal_size j,
+void bal_tile_gram(const double *v, bal_size d, bal_size i, int ni, bal_size j,
                    int nj, double *out);
 
 /** Makes BLAS and LAPACK use one thread from now on; their results would

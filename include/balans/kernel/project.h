@@ -1,6 +1,6 @@
 /**
  * @file
- * The points of one tile in the distance space.
+ * Points in the distance space.
  *
  *     z_jc = sum over f = 0 .. d-1 of xs_jf v_fc,   ascending f, from 0
  *
@@ -20,7 +20,7 @@ enum { BAL_LOADINGS = 8 }; ///< components side by side in packed loadings
 bal_size bal_loadings_size(bal_size d, bal_size p);
 
 /**
- * Rounds loadings to float32 and orders them for bal_project_tile().  Local.
+ * Rounds loadings to float32 and orders them for bal_project().  Local.
  * @param[in]  components  [d, p], row-major
  * @param[out] packed      [bal_loadings_size(d, p)]
  */
@@ -28,18 +28,14 @@ void bal_loadings_pack(const double *components, bal_size d, bal_size p,
                        double *packed);
 
 /**
- * Projects a tile.  Local, pure.
- * @param[in]  xs      [BAL_TILE, d], row-major, float32 values
- * @param[in]  m       points of the tile
+ * Projects up to BAL_TILE points.  Local, pure.
+ * @param[in]  xs      [BAL_TILE, d], row-major, float32 values; rows from m on
+ *                     are 0
  * @param[in]  packed  loadings of p components on d features, 64-byte aligned
- * @param[out] z       [p, ld], feature-major; columns from m on are not written
+ * @param[out] z       [m, p], row-major
  * Cost: 2 m d p flops.
  */
-void bal_project_tile(const double *xs, int m, bal_size d, const double *packed,
-                      int p, float *z, int ld);
-
-/** Turns a tile as above into one that is feature-major without projecting it:
- *  z [d, ld], columns from m on not written.  Local, pure. */
-void bal_transpose_tile(const double *xs, int m, bal_size d, float *z, int ld);
+void bal_project(const double *xs, int m, bal_size d, const double *packed,
+                 int p, float *z);
 
 #endif

@@ -1,10 +1,11 @@
 /**
  * @file
- * Sparse rows times dense rows, and the exact accumulation of what comes out.
+ * Sparse rows times dense rows: sums over points for a landmark, and over
+ * landmarks for a point, of up to 8 vectors of 8 features at a time.
  *
  * Products of two floats are exact in double and sums run over the entries in
- * order, so the bits do not depend on the instruction set.  A row of doubles
- * has `count` features and one more column, the sum of weights.
+ * order, so the bits do not depend on the instruction set.  Whole vectors are
+ * read: what stands behind the last feature has to be there, and be finite.
  * Source: algorithm.md, sections 6 and 8.
  */
 #ifndef BAL_KERNEL_SPMM_H
@@ -14,30 +15,31 @@
 
 #include "balans/base/types.h"
 
-/** partial[f] += a_e x[j_e, f] and partial[count] += a_e over the entries.
- *  Local, pure.
- *  @param[in]     x        rows of `count` floats, `ld` apart
- *  @param[in]     index    [entries], j_e
+enum {
+    BAL_VECTOR = 8,        ///< features in a vector
+    BAL_VECTORS = 8,       ///< most vectors at a time
+    BAL_GATHER_AHEAD = 4,  ///< indices read beyond the last entry
+};
+
+/** Adds sum over e of a_e x[row_e, f] to the exact sum of each feature
+ *  (par/sum.h: limbs hi[f], lo[f]).  Local, pure.
+ *  @param[in]     x        first feature of a block's first row, rows ld apart
  *  @param[in]     value    [entries], a_e
- *  @param[in,out] partial  [count + 1] */
-void bal_spmm_sum(const float *x, bal_size ld, const bal_lidx *index,
-                  const float *value, bal_size entries, bal_size count,
-                  double *partial);
+ *  @param[in]     vectors  1 .. BAL_VECTORS
+ *  @param[in]     up_hi    [8 vectors], 2^e of each feature's scale
+ *  @param[in]     up_lo    2^L, the same for all
+ *  @param[in,out] hi,lo    [8 vectors] */
+void bal_spmm_sum(const float *x, bal_size ld, const uint16_t *row,
+                  const float *value, bal_size entries, int vectors,
+                  const double *up_hi, double up_lo, int64_t *hi, int64_t *lo);
 
-/** point[j_e - first, f] += r_e what[f] and point[j_e - first, count] += r_e
- *  with r_e = a_e / weight.  Local, pure.
- *  @param[in]     what   [count]
- *  @param[in,out] point  [points, count + 1] */
-void bal_spmm_spread(const double *what, double weight, const bal_lidx *index,
-                     const float *value, bal_size entries, bal_lidx first,
-                     bal_size count, double *point);
-
-/** Adds each partial sum to its exact sum (balans/par/sum.h: the two limbs of
- *  column f stand at hi[f] and lo[f]) and sets it to 0.  Local, pure.
- *  @param[in]     up_hi    [width], 2^e of the column's scale
- *  @param[in]     up_lo    2^L, the same for all columns
- *  @param[in,out] partial  [width] */
-void bal_fixed_flush(const double *up_hi, double up_lo, bal_size width,
-                     double *partial, int64_t *hi, int64_t *lo);
+/** sum[f] = sum over e of w_e table[index_e, f].  Local, pure.
+ *  @param[in]  table  rows of doubles, ld apart
+ *  @param[in]  index  [entries + BAL_GATHER_AHEAD]; those beyond are valid
+ *                     rows, which are fetched ahead
+ *  @param[out] sum    [8 vectors] */
+void bal_spmm_gather(const double *table, bal_size ld, const uint32_t *index,
+                     const double *weight, bal_size entries, int vectors,
+                     double *sum);
 
 #endif

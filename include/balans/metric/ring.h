@@ -50,7 +50,7 @@ typedef struct bal_block {
 typedef struct bal_metric_space {
     bal_space_kind kind;
     int p;        ///< dimensions: d, or d + 1 if there are zero points
-    double scale; ///< Euclidean: a power of two that keeps squares finite
+    double factor; ///< Euclidean: a power of two that keeps squares finite
 } bal_metric_space;
 
 /** The space for `set` and, if not NULL, `other` of the same d.  Collective.

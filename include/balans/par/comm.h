@@ -91,6 +91,9 @@ void bal_comm_exscan_i64(bal_comm *c, const int64_t *x, bal_size n,
 /** Bytes of rank `root` to every rank; may exceed 2^31.  Collective. */
 void bal_comm_bcast(bal_comm *c, void *bytes, bal_size count, int root);
 
+/** Ranks of this one's host.  Collective. */
+int bal_comm_on_host(bal_comm *c);
+
 /** Waits for all ranks.  Collective. */
 void bal_comm_barrier(bal_comm *c);
 

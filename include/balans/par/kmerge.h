@@ -46,6 +46,9 @@ typedef struct bal_ticket {
 } bal_ticket;
 #define BAL_TICKET_NONE ((bal_ticket){UINT64_MAX, INT64_MAX, -1})
 
+/** Below, at or above 0: a comes before b, is b, comes after b.  Local. */
+int bal_ticket_order(const bal_ticket *a, const bal_ticket *b);
+
 /** Merges queues: `list` becomes the first w of all ranks' tickets, in order.
  *  Collective.  Same on every rank: w.
  *  @param[in,out] list  [w], ascending, filled up with BAL_TICKET_NONE

@@ -58,8 +58,21 @@ bal_size bal_layout_batch(const bal_layout *l, bal_gidx pos);
 /** The index of the local tile that holds a local index.  Local. */
 bal_size bal_layout_tile(const bal_layout *l, bal_lidx j);
 
-/** First of the input rows that rank `rank` of `size` reads and writes: the
- *  file is cut into equal runs, its *slabs*.  Local. */
+/** Rows of a block of a file of n rows: from BAL_TILE up to BAL_BLOCK, so that
+ *  a small file has blocks for many ranks and a large one few sums.  The last
+ *  block may have fewer.  Local. */
+bal_size bal_rows_of_block(bal_size n);
+enum {
+    BAL_BLOCK = 1024,        ///< most rows in a block
+    BAL_BLOCKS_ENOUGH = 256, ///< blocks from which on they grow instead
+};
+
+/** First of the input rows that rank `rank` of `size` holds: the file is cut
+ *  into nearly equal runs of whole blocks, its *slabs*.  Local. */
 bal_gidx bal_slab_first(bal_size n, int rank, int size);
+
+/** First of the items that fall to part `part` of `parts` when n are shared out
+ *  in runs of nearly equal length.  Local. */
+bal_size bal_share_first(bal_size n, int part, int parts);
 
 #endif

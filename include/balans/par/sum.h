@@ -68,4 +68,24 @@ static inline double bal_fixed_value(bal_fixed sum, const bal_scale *s)
  *  16 n bytes. */
 void bal_fixed_reduce(bal_comm *c, bal_fixed *sum, bal_size n);
 
+/** A sum of float32 numbers for which no bound is known yet: as many limbs of
+ *  32 bits as their whole range takes, the lowest in units of 2^-149. */
+enum { BAL_WIDE = 9 };
+typedef struct bal_wide {
+    int64_t limb[BAL_WIDE];
+} bal_wide;
+
+/** Adds one term, exactly: itself a sum, in double, of float32 numbers, below
+ *  2^139.  Fewer than 2^30 of them.  Local. */
+void bal_wide_add(bal_wide *sum, double v);
+
+/** Adds another sum.  Local. */
+void bal_wide_merge(bal_wide *sum, const bal_wide *other);
+
+/** The sum as a double, rounded to about 2^-53 of itself.  Local. */
+double bal_wide_value(const bal_wide *sum);
+
+/** As bal_fixed_reduce().  Collective.  Cost: one allreduce of 72 n bytes. */
+void bal_wide_reduce(bal_comm *c, bal_wide *sum, bal_size n);
+
 #endif

@@ -321,6 +321,34 @@ START_TEST(gives_rows_worked_out_by_hand)
 }
 END_TEST
 
+/* A batch of many tiles, with k a good part of it: selections then begin with a
+ * bound guessed from every 16th tile.  The second time all that is near lies in
+ * these tiles, and the guess is far too small. */
+START_TEST(survives_wrong_guesses)
+{
+    const shape many = {{17000, 100}, 2, 2, 0};
+    const setting large[] = {{1100, 0, true, 0}, {0, 0.05, false, 0}};
+    ref_row *want[MOST];
+
+    prepare(&many);
+    for (int64_t j = 0; j < 17000 && _i == 1; j++)
+        for (int f = 0; f < 2; f++)
+            data->z[2 * j + f] *= j / 256 % 16 == 8 ? 1e-3f : 1e3f;
+    points_destroy(&p);
+    p = points_create(&c, data);
+    for (int s = 0; s < 2; s++) {
+        ref_params par = reference_params(&large[s]);
+        bal_row_params one = library_params(&large[s], 1);
+        for (int l = 0; l < MOST; l++)
+            want[l] = ref_row_create(data, &par, landmark(l));
+        int wrong = compute_all(&one, 5, 5, want);
+        for (int l = 0; l < MOST; l++)
+            ref_row_destroy(&want[l]);
+        all_assert_msg(wrong == 0, "setting %d: %d wrong", s, wrong);
+    }
+}
+END_TEST
+
 START_TEST(takes_k_as_a_share_of_the_batch)
 {
     bal_neighbors tenth = {.share = 0.001}, seven = {.share = 0.07};
@@ -401,6 +429,7 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, takes_k_as_a_share_of_the_batch);
     tcase_add_loop_test(tcase, equals_the_reference, 0, SHAPES);
     tcase_add_loop_test(tcase, is_near_the_same_in_double, 0, SHAPES);
+    tcase_add_loop_test(tcase, survives_wrong_guesses, 0, 2);
     tcase_add_test(tcase, leaves_no_memory_behind);
     tcase_add_loop_test(tcase, stays_within_its_stated_work_space, 0, 2);
     suite_add_tcase(suite, tcase);

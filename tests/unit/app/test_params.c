@@ -100,8 +100,9 @@ END_TEST
 START_TEST(reads_back_what_it_prints)
 {
     static const char *const shares[] = {
-        "0.1%", "33.3%", "7%", "1e-06%", "100%", "12", "20,1%",
-        "0.30000000000000004%", "1,33.3%"};
+        "0.1%",   "33.3%", "7%",    "1e-06%",
+        "100%",   "12",    "20,1%", "0.30000000000000004%",
+        "1,33.3%"};
     bal_params p, q;
     char buf[64];
 
@@ -138,6 +139,56 @@ START_TEST(checks_rules_between_parameters)
     all_assert(bal_params_check(&p) == BAL_OK);
     p.correction = BAL_RESIDUAL;
     all_assert(bal_params_check(&p) == BAL_EUSAGE);
+    bal_error_clear();
+    bal_params_destroy(&p);
+}
+END_TEST
+
+/* A few options by name, and whether they go together. */
+typedef struct together {
+    const char *name[4], *text[4];
+    bool allowed;
+} together;
+
+static const together pairs[] = {
+    {{"landmarks"}, {"500"}, true},
+    {{"landmarks", "patience"}, {"auto", "30"}, true},
+    {{"landmarks", "patience"}, {"500", "30"}, false},
+    {{"landmarks", "uncovered"}, {"500", "keep"}, true},
+    {{"landmarks", "max-landmarks"}, {"500", "100"}, true},
+    {{"trust"}, {"off"}, true},
+    {{"trust"}, {"strict"}, false},
+    {{"trust", "correction"}, {"strict", "residual"}, false},
+    {{"trust", "sparsify"}, {"strict", "scale"}, false},
+    {{"trust", "correction", "sparsify"},
+     {"strict", "residual", "scale"},
+     true},
+    {{"trust", "passes", "sparsify"}, {"strict", "2", "scale"}, true},
+    {{"trust", "estimator", "passes", "sparsify"},
+     {"strict", "nystrom", "1", "scale"},
+     false},
+    {{"trust", "estimator", "passes", "sparsify"},
+     {"strict", "nystrom", "2", "scale"},
+     true},
+    {{"blend"}, {"0.5"}, false},
+    {{"blend"}, {"0"}, true},
+    {{"blend", "correction"}, {"0.5", "residual"}, true},
+    {{"estimator", "correction"}, {"nystrom", "residual"}, false},
+};
+
+START_TEST(checks_what_goes_together)
+{
+    bal_params p;
+    const together *t = &pairs[_i];
+
+    all_assert(bal_params_default(&p) == BAL_OK);
+    for (int i = 0; i < 4 && t->name[i] != NULL; i++)
+        all_assert(set(&p, t->name[i], t->text[i]) == BAL_OK);
+    bal_status st = bal_params_check(&p);
+    all_assert_msg(st == (t->allowed ? BAL_OK : BAL_EUSAGE), "%s: %s",
+                   t->name[0], bal_error_get()->text);
+    if (!t->allowed)
+        all_assert(strstr(bal_error_get()->text, t->name[0]) != NULL);
     bal_error_clear();
     bal_params_destroy(&p);
 }
@@ -209,6 +260,8 @@ int main(int argc, char **argv)
                         (int)(sizeof trials / sizeof *trials));
     tcase_add_test(tcase, reads_back_what_it_prints);
     tcase_add_test(tcase, checks_rules_between_parameters);
+    tcase_add_loop_test(tcase, checks_what_goes_together, 0,
+                        (int)(sizeof pairs / sizeof *pairs));
     tcase_add_test(tcase, records_what_the_output_depends_on);
     tcase_add_test(tcase, threads_come_from_the_environment);
     tcase_add_test(tcase, finds_the_nearest_name);

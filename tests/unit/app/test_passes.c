@@ -1,13 +1,11 @@
 /* Several passes equal the single pass run by hand again and again, with X, Z
  * and the number of the pass carried over. */
+#include "../../../src/app/passes.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "balans/algo/correct.h"
-#include "balans/algo/sampler.h"
-#include "balans/algo/space.h"
-#include "balans/app/params.h"
-#include "balans/app/pipeline.h"
+#include "balans/app/correct.h"
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/base/rng.h"
@@ -66,73 +64,114 @@ static char *copy_of(const char *text)
     return copy;
 }
 
-/* A run's state, as the pipeline holds it. */
+/* A run's state, as the program holds it. */
 typedef struct hand {
     bal_h5ad *file;
     bal_labels *labels;
-    bal_layout *layout;
-    bal_route *route;
-    bal_shard *x;
+    bal_order *order;
+    bal_blocks *x;
     bal_space *space;
+    bal_tiles *z;
+    float most_x[D], most_z[P];
 } hand;
+
+static void must(bal_verdict v)
+{
+    all_assert_msg(!bal_failed(v), "%s", bal_error_get()->text);
+}
 
 static void open_by_hand(hand *h, const char *path)
 {
     bal_matrix_info info;
-    float *rows;
 
-    all_assert(!bal_failed(bal_h5ad_open(&comm, path, &h->file)));
-    all_assert(!bal_failed(bal_h5ad_matrix_open(h->file, "X", &info)));
-    all_assert(!bal_failed(bal_h5ad_matrix_load(h->file)));
+    must(bal_h5ad_open(&comm, path, &h->file));
+    must(bal_h5ad_matrix_open(h->file, "X", &info));
+    must(bal_h5ad_matrix_load(h->file));
+    must(bal_h5ad_labels(h->file, "batch", "batch", &h->labels));
+    must(bal_order_create(&comm, h->labels, &h->order));
+    all_assert(
+        !bal_failed(bal_blocks_create(N, D, comm.rank, comm.size, &h->x)));
+    all_assert(!bal_failed(bal_blocks_reside(h->x)));
     all_assert(!bal_failed(
-        bal_h5ad_labels(h->file, "batch", "batch", &h->labels)));
-    all_assert(!bal_failed(bal_layout_create(h->labels->size, h->labels->count,
-                                             comm.rank, comm.size,
-                                             &h->layout)));
-    all_assert(!bal_failed(
-        bal_route_create(&comm, h->labels, h->layout, &h->route)));
-    all_assert(!bal_failed(bal_shard_create(h->layout, D, &h->x)));
-    rows = calloc((size_t)(h->route->m * D + 1), sizeof *rows);
-    all_assert(!bal_failed(
-        bal_h5ad_read_rows(h->file, h->route->first, h->route->m, rows)));
-    all_assert(!bal_failed(
-        bal_route_scatter(&comm, h->route, 0, h->route->m, rows, h->x)));
-    free(rows);
+        bal_h5ad_read_rows(h->file, h->x->first, h->x->m, h->x->at)));
 }
 
 static void close_by_hand(hand *h)
 {
     bal_h5ad_close(&h->file);
     bal_labels_destroy(&h->labels);
-    bal_route_destroy(&h->route);
-    bal_shard_destroy(&h->x);
+    bal_blocks_destroy(&h->x);
+    bal_tiles_destroy(&h->z);
+    bal_order_destroy(&h->order);
     bal_space_destroy(&h->space);
-    bal_layout_destroy(&h->layout);
+}
+
+static bal_verdict take_coordinates(void *arg, bal_size first, bal_size count,
+                                    const float *z)
+{
+    hand *h = arg;
+
+    return bal_route_to_tiles(&comm, h->order, first, count, z, h->z);
+}
+
+static void space_by_hand(hand *h)
+{
+    bal_space_params par = {
+        .clip = 10, .pca = P, .memory = 1 << 28, .threads = 1};
+    bal_blocks *z = NULL;
+
+    must(bal_space_fit(&comm, h->x, &par, &h->space));
+    all_assert(!bal_failed(bal_tiles_create(h->order->layout, P, &h->z)));
+    must(bal_space_project(&comm, h->space, h->x, par.memory, 1,
+                           take_coordinates, h));
+    must(bal_correct_bounds(&comm, h->x, h->most_x));
+    all_assert(!bal_failed(bal_tiles_blocks(h->z, 1 << 20, &z)));
+    must(bal_correct_bounds(&comm, z, h->most_z));
+    bal_blocks_destroy(&z);
+}
+
+/* X by block of the file, Z by tile, with what A says. */
+static void move_by_hand(hand *h, const bal_csr *a, bal_correction form)
+{
+    bal_correct_params par = {
+        .form = form, .blend = 1, .memory = 1 << 28, .threads = 1};
+    bal_affinity *by_tile = NULL, *by_block = NULL;
+    bal_parts *parts = NULL;
+    bal_blocks *z = NULL;
+
+    all_assert(!bal_failed(bal_affinity_by_tile(a, h->order, &by_tile)));
+    must(bal_affinity_by_block(&comm, a, h->order, h->x, 1 << 20, &by_block));
+    must(bal_parts_create(&comm, by_tile, h->order->layout,
+                          form == BAL_RESIDUAL ? BATCHES : 1, &parts));
+    par.parts = parts;
+    must(bal_correct(&comm, by_block, h->x, &par, h->most_x, NULL));
+    all_assert(!bal_failed(bal_tiles_blocks(h->z, 1 << 20, &z)));
+    must(bal_correct(&comm, by_tile, z, &par, h->most_z, NULL));
+    bal_blocks_destroy(&z);
+    bal_parts_destroy(&parts);
+    bal_affinity_destroy(&by_tile);
+    bal_affinity_destroy(&by_block);
 }
 
 /* One pass: landmarks drawn in Z, X corrected, and Z with it. */
 static void pass_by_hand(hand *h, uint32_t pass, bal_correction form)
 {
     bal_row_params rows = {.neighbors = {.k = 5}, .threads = 1};
-    bal_sample_params par = {.block = 20, .patience = 10, .seed = 3,
-                             .pass = pass, .memory = 1 << 28};
+    bal_sample_params par = {.block = 20,
+                             .patience = 10,
+                             .seed = 3,
+                             .pass = pass,
+                             .memory = 1 << 28};
     bal_sample_report report;
     bal_csr *a;
-    bal_shard *z;
 
-    all_assert(!bal_failed(bal_sample(&comm, h->space->z, h->route, &rows, &par,
-                                      &a, &report)));
-    all_assert(!bal_failed(bal_correct(&comm, a, form, 1 << 28, 1, h->x)));
-    all_assert(!bal_failed(bal_shard_create(h->layout, P, &z)));
-    bal_tiles_to_rows(h->space->z, z);
-    all_assert(!bal_failed(bal_correct(&comm, a, form, 1 << 28, 1, z)));
-    bal_tiles_from_rows(h->space->z, z);
-    bal_shard_destroy(&z);
+    must(bal_sample(&comm, h->z, h->order, &rows, &par, &a, &report));
+    move_by_hand(h, a, form);
     bal_csr_destroy(&a);
     bal_sample_report_finish(&report);
 }
 
-/* Whether the file's X is what this rank's points have become. */
+/* Whether the file's X is what this rank's rows have become. */
 static bool same_as_file(const hand *h, const char *path)
 {
     hand out = {0};
@@ -146,7 +185,7 @@ static bool same_as_file(const hand *h, const char *path)
 }
 
 static void run_program(const char *in, const char *out, int64_t passes,
-                        bal_correction form)
+                        bal_correction form, bal_streaming stream)
 {
     bal_params p = {0};
 
@@ -160,17 +199,16 @@ static void run_program(const char *in, const char *out, int64_t passes,
     p.patience = 10;
     p.seed = 3;
     p.passes = passes;
-    p.correction = form;
+    p.correction = (int)form;
+    p.stream = (int)stream;
     p.force = true;
-    all_assert(!bal_failed(bal_correct_file(&comm, &p)));
+    must(bal_correct_file(&comm, &p));
     bal_params_destroy(&p);
 }
 
 static void compare(int64_t passes, bal_correction form)
 {
     char in[512], out[512];
-    bal_space_params par = {.clip = 10, .pca = P, .memory = 1 << 28,
-                            .threads = 1};
     hand h = {0};
 
     snprintf(in, sizeof in, "%s", files_path("in.h5ad"));
@@ -179,14 +217,15 @@ static void compare(int64_t passes, bal_correction form)
         write_input();
     bal_comm_barrier(&comm);
     open_by_hand(&h, in);
-    all_assert(!bal_failed(bal_space_create(&comm, h.x, &par, &h.space)));
+    space_by_hand(&h);
     for (int64_t pass = 1; pass <= passes; pass++)
-        pass_by_hand(&h, (uint32_t)pass,
-                     pass == passes ? form : BAL_RESIDUAL);
-    run_program(in, out, passes, form);
+        pass_by_hand(&h, (uint32_t)pass, pass == passes ? form : BAL_RESIDUAL);
+    run_program(in, out, passes, form, BAL_STREAM_OFF);
+    all_assert(same_as_file(&h, out));
+    run_program(in, out, passes, form, BAL_STREAM_ON);
     all_assert(same_as_file(&h, out));
     if (passes > 1) {
-        run_program(in, out, 1, form);
+        run_program(in, out, 1, form, BAL_STREAM_OFF);
         all_assert(!same_as_file(&h, out) || h.x->m == 0);
     }
     close_by_hand(&h);
@@ -207,6 +246,76 @@ END_TEST
 START_TEST(one_pass_is_one_pass)
 {
     compare(1, BAL_SMOOTH);
+}
+END_TEST
+
+START_TEST(says_how_many_passes_there_are)
+{
+    bal_params p;
+
+    all_assert(bal_params_default(&p) == BAL_OK);
+    all_assert(bal_run_passes(&p) == 1);
+    p.passes = 7;
+    all_assert(bal_run_passes(&p) == 7);
+    p.passes = 0;
+    all_assert(bal_run_passes(&p) == 1);
+    p.correction = BAL_RESIDUAL;
+    all_assert(bal_run_passes(&p) == 4);
+    bal_params_destroy(&p);
+}
+END_TEST
+
+START_TEST(says_whether_batches_are_weighed)
+{
+    bal_params p;
+
+    all_assert(bal_params_default(&p) == BAL_OK);
+    p.trust = BAL_TRUST_ON;
+    p.sparsify = BAL_SCALE;
+    all_assert(!bal_run_trusts(&p));
+    p.passes = 2; /* all but the last are residual */
+    all_assert(bal_run_trusts(&p));
+    p.passes = 1;
+    p.correction = BAL_RESIDUAL;
+    all_assert(bal_run_trusts(&p));
+    p.trust = BAL_TRUST_STRICT;
+    all_assert(bal_run_trusts(&p));
+    p.sparsify = BAL_ELBOW;
+    all_assert(!bal_run_trusts(&p));
+    p.sparsify = BAL_SCALE;
+    p.trust = BAL_TRUST_OFF;
+    all_assert(!bal_run_trusts(&p));
+    bal_params_destroy(&p);
+}
+END_TEST
+
+/* Scales are collected where somebody needs them: trust, or the end of
+ * --passes auto. */
+START_TEST(hands_the_sampler_its_parameters)
+{
+    bal_params p;
+
+    all_assert(bal_params_default(&p) == BAL_OK);
+    p.seed = 9;
+    p.landmarks = 300;
+    p.uncovered = BAL_KEEP;
+    p.memory_per_rank = 1 << 21;
+    bal_sample_params s = bal_run_sample_params(&p, 3);
+    all_assert(s.pass == 3 && s.seed == 9 && s.landmarks == 300);
+    all_assert(s.uncovered == BAL_KEEP && s.memory == 1 << 21);
+    all_assert(s.block == 50 && s.patience == 20 && s.max_landmarks == 0);
+    all_assert(!s.scales && s.hook == NULL);
+    p.passes = 0;
+    all_assert(bal_run_sample_params(&p, 1).scales);
+    p.passes = 1;
+    p.trust = BAL_TRUST_ON;
+    p.sparsify = BAL_SCALE;
+    p.correction = BAL_RESIDUAL;
+    all_assert(bal_run_sample_params(&p, 1).scales);
+    bal_row_params r = bal_run_row_params(&p);
+    all_assert(r.sparsify == BAL_SCALE && r.neighbors.k == 10 &&
+               r.threads >= 1);
+    bal_params_destroy(&p);
 }
 END_TEST
 
@@ -232,6 +341,9 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, passes_equal_the_single_pass_run_by_hand);
     tcase_add_test(tcase, the_last_pass_may_smooth);
     tcase_add_test(tcase, one_pass_is_one_pass);
+    tcase_add_test(tcase, says_how_many_passes_there_are);
+    tcase_add_test(tcase, says_whether_batches_are_weighed);
+    tcase_add_test(tcase, hands_the_sampler_its_parameters);
     suite_add_tcase(suite, tcase);
     return mpi_check_run(suite, argc, argv);
 }

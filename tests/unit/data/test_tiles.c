@@ -89,26 +89,61 @@ START_TEST(gives_single_points)
 }
 END_TEST
 
-START_TEST(becomes_rows_and_comes_back)
+START_TEST(sets_single_points)
 {
-    bal_shard *s = NULL;
-    bal_gidx first = p->layout->rank_first[c.rank];
-    size_t bytes = (size_t)p->layout->m * P * sizeof(float);
-
-    bal_status st = bal_shard_create(p->layout, P, &s);
-    all_assert(!bal_failed(st));
-    bal_tiles_to_rows(p->z, s);
-    all_assert(memcmp(s->at, data->z + first * P, bytes) == 0);
-    for (bal_size e = 0; e < (bal_size)s->m * P; e++)
-        s->at[e] = -s->at[e];
-    bal_tiles_from_rows(p->z, s);
-    memset(s->at, 0, bytes);
-    bal_tiles_to_rows(p->z, s);
+    float in[P], out[P];
     int wrong = 0;
-    for (bal_size e = 0; e < (bal_size)s->m * P; e++)
-        wrong += !is_equal(s->at[e], -data->z[first * P + e]);
-    bal_shard_destroy(&s);
+
+    for (bal_lidx j = p->layout->m - 1; j >= 0; j--) {
+        for (int f = 0; f < P; f++)
+            in[f] = (float)(j * P + f);
+        bal_tiles_set(p->z, j, in);
+    }
+    for (bal_lidx j = 0; j < p->layout->m; j++) {
+        bal_tiles_point(p->z, j, out);
+        for (int f = 0; f < P; f++)
+            wrong += !is_equal(out[f], (float)(j * P + f));
+    }
     all_assert(wrong == 0);
+}
+END_TEST
+
+/* Negates every point in a sweep. */
+static int turn(bal_blocks *x, float sign)
+{
+    bal_gidx at = x->first;
+    bal_sweep s = bal_sweep_begin(x);
+    int wrong = 0;
+
+    while (bal_sweep_next(&s)) {
+        for (bal_size b = s.from; b < s.to; b++) {
+            float *row = bal_sweep_block(&s, b);
+            for (int e = 0; e < bal_block_size(x, b) * P; e++) {
+                wrong += !is_equal(row[e], sign * data->z[at * P + e]);
+                row[e] = -row[e];
+            }
+            at += bal_block_size(x, b);
+        }
+        bal_sweep_keep(&s);
+    }
+    return wrong + bal_failed(s.status) + (at != x->first + x->m);
+}
+
+START_TEST(is_a_matrix_in_blocks)
+{
+    const bal_size memory[] = {1, (BAL_TILE + 40) * 4 * P, 1 << 20};
+    bal_blocks *x = NULL;
+    int wrong = 0;
+
+    bal_status st = bal_tiles_blocks(p->z, memory[_i], &x);
+    all_assert(!bal_failed(st));
+    wrong += x->n != data->n || x->d != P || x->m != p->layout->m;
+    wrong += x->count != p->layout->tiles || x->all != p->layout->all_tiles;
+    wrong += turn(x, 1);
+    wrong += turn(x, -1);
+    wrong += turn(x, 1);
+    bal_blocks_destroy(&x);
+    all_assert_msg(wrong == 0 && x == NULL, "%d wrong", wrong);
     for (bal_size t = 0; t < p->layout->tiles; t++) {
         const bal_tile *tile = &p->layout->tile[t];
         if (tile->m < tile->ld)
@@ -127,7 +162,8 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, holds_points_by_feature_and_pads);
     tcase_add_test(tcase, pads_a_new_space);
     tcase_add_test(tcase, gives_single_points);
-    tcase_add_test(tcase, becomes_rows_and_comes_back);
+    tcase_add_test(tcase, sets_single_points);
+    tcase_add_loop_test(tcase, is_a_matrix_in_blocks, 0, 3);
     suite_add_tcase(suite, tcase);
     return mpi_check_run(suite, argc, argv);
 }

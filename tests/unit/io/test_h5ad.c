@@ -379,9 +379,9 @@ START_TEST(columns)
     check_labels(f, "vlen", text, (int[]){2, 1, 0});
     check_labels(f, "fixed", text, (int[]){2, 1, 0});
     check_labels(f, "int", number, (int[]){2, 0, 1});
+    check_labels(f, "real", number, (int[]){2, 0, 1});
     refuse_labels(f, "hole", "batch column 'hole': row 4 has no value");
-    refuse_labels(f, "wild", "a code has no category");
-    refuse_labels(f, "real", "floating-point");
+    refuse_labels(f, "wild", "row 4 has the code 4, but there are 4 cat");
     refuse_labels(f, "Cat", "batch column 'Cat' not found in '");
     refuse_labels(f, "Cat", "obs has: cat, vlen, fixed, int");
     refuse_labels(f, "cat/nothing", "not found");

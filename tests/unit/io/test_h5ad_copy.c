@@ -52,18 +52,22 @@ static bal_verdict create(bal_h5ad *f, const bal_matrix_info *info,
     };
     bal_csr_array csr = {"uns/balans/affinity", MARKS, info->n, MARKS};
     json_t *uns = json_pack("{s:s}", "version", "1");
-    bal_out_plan plan = {.input = f,
-                         .replace = info->name,
-                         .keep_as = "layers/original",
-                         .array = array,
+    static const char *const column[] = {"balans_coverage"};
+    bal_out_source source = {.input = f,
+                             .replace = info->name,
+                             .keep_as = "layers/original",
+                             .column = column,
+                             .columns = 1};
+    bal_out_plan plan = {.array = array,
                          .arrays = 3,
                          .csr = &csr,
                          .csrs = 1,
-                         .uns = uns,
-                         .force = true};
+                         .uns = uns};
 
     bal_verdict st =
-        bal_h5ad_out_create(&comm, files_path("out.h5ad"), &plan, o);
+        bal_h5ad_out_begin(&comm, files_path("out.h5ad"), &source, true, o);
+    if (!bal_failed(st))
+        st = bal_h5ad_out_create(*o, &plan);
     json_decref(uns);
     return st;
 }

@@ -256,7 +256,7 @@ START_TEST(columns_that_name_no_groups)
 {
     if (!ready("columns_that_name_no_groups"))
         return;
-    refuse_labels("dense_f4", "real", "floating-point");
+    refuse_labels("dense_f4", "real", "holds 0.5, which is no whole");
     refuse_labels("dense_f4", "Batch", "batch column 'Batch' not found in '");
     refuse_labels("dense_f4", "Batch", "'; obs has: cat, ordered, intcat");
     refuse_labels("dense_f4", "/X", "not found");
@@ -280,7 +280,7 @@ START_TEST(no_columns)
     if (!ready("no_columns"))
         return;
     check_matrix("no_columns", "X", BAL_DENSE);
-    refuse_labels("no_columns", "batch", "obs has: _index");
+    refuse_labels("no_columns", "batch", "obs has: none");
 }
 END_TEST
 

@@ -158,18 +158,20 @@ static bal_size pad(int count)
 
 static void check_bin(int count, float s2)
 {
-    uint32_t want[BAL_BINS];
+    uint32_t want[BAL_BINS] = {0};
     bal_size whole = pad(count);
 
-    memcpy(want, bins, sizeof want);
+    memset(bins, 0, sizeof bins);
     bal_affinity_bin(value, whole, s2, bins);
     for (bal_size i = 0; i < whole; i++) {
         float a = i < count ? bal_affinity(base_value[i], s2) : 0.0f;
-        ck_assert(bits_of_float(value[i]) == bits_of_float(a));
         if (a >= BAL_AFFINITY_FLOOR)
             want[bin_by_edges(a)]++;
     }
-    ck_assert(memcmp(want, bins, BAL_BINS * sizeof *want) == 0);
+    int wrong = 0;
+    for (int h = 0; h < BAL_BINS; h++)
+        wrong += bal_bins_at(bins, h) != want[h];
+    ck_assert_msg(wrong == 0, "scale %a: %d bins are wrong", (double)s2, wrong);
 }
 
 START_TEST(bins_of_random_candidates)
@@ -187,43 +189,36 @@ END_TEST
  * sides of it, and now and then on it. */
 START_TEST(bins_around_the_edges)
 {
+    static const float scales[] = {1.0f, 0.3f, 12.7388f, 3e4f};
     const float *edge = bal_affinity_edges();
 
     FOR_EACH_ISA(isa)
-    for (int h = 0; h < BAL_BINS; h++) {
-        float d2 = inverse(edge[h]);
+    for (int h = 0; h < 4 * BAL_BINS; h++) {
+        float s2 = scales[h % 4], d2 = s2 * inverse(edge[h / 4]);
         for (int i = 0; i < 16; i++)
             d2 = nextafterf(d2, 0.0f);
         for (int i = 0; i < 32; i++) {
             base_value[i] = d2;
-            d2 = nextafterf(d2, 100.0f);
+            d2 = nextafterf(d2, 1e9f);
         }
         memcpy(value, base_value, BAL_TILE * sizeof *value);
-        check_bin(32, 1.0f);
+        check_bin(32, s2);
     }
 }
 END_TEST
 
-START_TEST(within_the_scale)
+START_TEST(bins_of_extreme_scales)
 {
-    static const float scales[] = {1.0f, 0.3f, 0.0f};
+    static const float scales[] = {1e-45f, 7e-45f, 1e-38f, 1e-31f,
+                                   1e31f,  1e37f,  3e38f};
 
     FOR_EACH_ISA(isa)
-    for (int count = 0; count <= BAL_TILE; count++) {
-        float s2 = scales[count % 3];
-        bal_size n = 0, got, whole;
-        fill(count, (uint64_t)count, 2.0f);
-        if (count > 0)
-            value[count - 1] = base_value[count - 1] = s2;
-        whole = pad(count);
-        got = bal_affinity_within(value, whole, s2);
-        for (bal_size i = 0; i < whole; i++) {
-            bool in = i < count && base_value[i] <= s2;
-            float a = in ? bal_affinity(base_value[i], s2) : 0.0f;
-            ck_assert(bits_of_float(value[i]) == bits_of_float(a));
-            n += in;
-        }
-        ck_assert_int_eq(n, got);
+    for (int k = 0; k < 7; k++) {
+        uint64_t seed = 3;
+        for (int i = 0; i < 64; i++)
+            base_value[i] = fminf(8.0f * unit(&seed) * scales[k], 3e38f);
+        memcpy(value, base_value, BAL_TILE * sizeof *value);
+        check_bin(64, scales[k]);
     }
 }
 END_TEST
@@ -232,28 +227,25 @@ END_TEST
 START_TEST(long_runs_equal_short_ones)
 {
     enum { LONG = 5 * BAL_TILE + 3 * BAL_LANES };
-    float *all = floats(LONG), *parts = floats(LONG);
-    uint32_t want[BAL_BINS_ROOM] = {0};
+    float *all = floats(LONG);
+    uint32_t want[BAL_BINS_ROOM];
     uint64_t seed = 11;
 
     for (int i = 0; i < LONG; i++)
         all[i] = 8.0f * unit(&seed);
     FOR_EACH_ISA(isa)
     {
-        float *run = floats(LONG);
-        memcpy(run, all, LONG * sizeof *all);
-        memcpy(parts, all, LONG * sizeof *all);
         memset(bins, 0, sizeof bins);
         memset(want, 0, sizeof want);
-        bal_affinity_bin(run, LONG, 1.5f, bins);
+        bal_affinity_bin(all, LONG, 1.5f, bins);
         for (int i = 0; i < LONG; i += BAL_LANES)
-            bal_affinity_bin(parts + i, BAL_LANES, 1.5f, want);
-        ck_assert(memcmp(run, parts, LONG * sizeof *all) == 0);
-        ck_assert(memcmp(bins, want, BAL_BINS * sizeof *want) == 0);
-        bal_free(&run);
+            bal_affinity_bin(all + i, BAL_LANES, 1.5f, want);
+        int wrong = 0;
+        for (int h = 0; h < BAL_BINS; h++)
+            wrong += bal_bins_at(bins, h) != bal_bins_at(want, h);
+        ck_assert_int_eq(wrong, 0);
     }
     bal_free(&all);
-    bal_free(&parts);
 }
 END_TEST
 
@@ -270,22 +262,73 @@ static void choose_lanes(int count, uint64_t seed, int *lane, uint64_t *mask)
         }
 }
 
-static void check_keep(int count, float threshold)
+/* Sifts `count` entries from `gap` floats further on. */
+static void check_sift(int count, float s2, float ratio, int gap)
 {
-    float out[BAL_TILE + BAL_LANES];
-    bal_lidx at[BAL_TILE + BAL_LANES];
+    uint64_t mask[BAL_MASK_WORDS];
+    int lane[BAL_TILE], n = 0, left;
+    bal_reach to = bal_reach_for(s2, ratio);
+    bal_size reaching = 100, want = 100;
+    float *room = floats(2 * BAL_TILE);
+
+    choose_lanes(count, (uint64_t)count, lane, mask);
+    pad(count);
+    memcpy(room + gap, value, BAL_TILE * sizeof *value);
+    left = bal_affinity_sift(room + gap, count, mask, &to, room, &reaching);
+    for (int i = 0; i < count; i++) {
+        want +=
+            s2 >= 0 && bal_affinity(base_value[i], s2) >= BAL_AFFINITY_FLOOR;
+        if (!(base_value[i] <= to.keep))
+            continue;
+        ck_assert(room[n] == base_value[i]);
+        ck_assert(mask[lane[i] / 64] >> lane[i] % 64 & 1);
+        mask[lane[i] / 64] &= ~(UINT64_C(1) << lane[i] % 64);
+        n++;
+    }
+    ck_assert_int_eq(left, n);
+    ck_assert_int_eq(reaching, want);
+    ck_assert((mask[0] | mask[1] | mask[2] | mask[3]) == 0);
+    for (; n % BAL_LANES != 0; n++)
+        ck_assert(isinf(room[n]));
+    bal_free(&room);
+}
+
+START_TEST(sifting_drops_the_far_and_counts)
+{
+    static const float scales[] = {1.0f, 0.3f, 0.0f, -1.0f, 1e-45f, 1.2f};
+    static const float ratios[] = {1.0f, BAL_AFFINITY_REACH, 2.5f};
+
+    FOR_EACH_ISA(isa)
+    for (int count = 0; count <= BAL_TILE; count++) {
+        float s2 = scales[count % 6];
+        fill(count, (uint64_t)count, 9.0f);
+        for (int i = 0; i < count && i < 40; i++) /* about the floor */
+            base_value[i] = fabsf(s2) * (6.90775f + 1e-6f * (float)(i - 20));
+        if (count > 40)
+            base_value[40] = fabsf(s2);
+        memcpy(value, base_value, BAL_TILE * sizeof *value);
+        check_sift(count, s2, ratios[count % 3], 16 * (count % 5));
+    }
+}
+END_TEST
+
+static void check_keep(int count, float s2, float threshold)
+{
+    float out[BAL_TILE + 1];
+    bal_lidx at[BAL_TILE + 1];
     uint64_t mask[BAL_MASK_WORDS];
     int lane[BAL_TILE], n = 0, got;
+    bal_reach to = bal_reach_for(s2, bal_affinity_ratio(threshold));
 
-    fill(count, (uint64_t)count, 1.0f);
-    if (count > 0)
-        value[count / 2] = threshold;
     choose_lanes(count, (uint64_t)count, lane, mask);
-    got = bal_affinity_keep(value, mask, count, threshold, 1000000, out, at);
+    pad(count);
+    got =
+        bal_affinity_keep(value, mask, count, &to, threshold, 1000000, out, at);
     for (int i = 0; i < count; i++) {
-        if (!(value[i] >= threshold))
+        float a = bal_affinity(base_value[i], s2);
+        if (!(a >= threshold))
             continue;
-        ck_assert(out[n] == value[i]);
+        ck_assert(bits_of_float(out[n]) == bits_of_float(a));
         ck_assert_int_eq(at[n], 1000000 + lane[i]);
         n++;
     }
@@ -296,17 +339,41 @@ START_TEST(keeps_what_reaches_the_threshold)
 {
     /* Nearly nothing, a few, many, nearly all. */
     static const float thresholds[] = {0.999f, 0.95f, 0.5f, 0.001f};
+    static const float scales[] = {1.0f, 0.3f, 0.0f, 1e-44f, 2e3f};
 
     FOR_EACH_ISA(isa)
-    for (int count = 0; count <= BAL_TILE; count++)
+    for (int count = 1; count <= BAL_TILE; count++)
+        for (int i = 0; i < 20; i++) {
+            float s2 = scales[i / 4];
+            fill(count, (uint64_t)count, 2.0f * s2);
+            base_value[count / 2] = s2 * inverse(thresholds[i % 4]);
+            memcpy(value, base_value, BAL_TILE * sizeof *value);
+            check_keep(count, s2, thresholds[i % 4]);
+        }
+}
+END_TEST
+
+/* A tile of entries at a threshold, on both sides of it. */
+START_TEST(keeps_none_below_the_threshold)
+{
+    FOR_EACH_ISA(isa)
+    for (int h = 0; h < BAL_BINS; h += 31) {
+        float threshold = bal_affinity_edges()[h], d2 = inverse(threshold);
         for (int i = 0; i < 4; i++)
-            check_keep(count, thresholds[i]);
+            d2 = nextafterf(d2, 0.0f);
+        for (int i = 0; i < BAL_TILE; i++) {
+            base_value[i] = d2;
+            d2 = i % 32 == 31 ? nextafterf(d2, 100.0f) : d2;
+        }
+        memcpy(value, base_value, BAL_TILE * sizeof *value);
+        check_keep(BAL_TILE, 1.0f, threshold);
+    }
 }
 END_TEST
 
 START_TEST(elbow_of_nothing)
 {
-    ck_assert_int_eq(bal_elbow(histogram), 0);
+    ck_assert_int_eq(bal_elbow(histogram, 0), 0);
 }
 END_TEST
 
@@ -317,7 +384,7 @@ START_TEST(elbow_of_one_bin)
     for (int b = 0; b < BAL_BINS; b++) {
         memset(histogram, 0, sizeof histogram);
         histogram[b] = 3;
-        ck_assert_int_eq(bal_elbow(histogram), b + 1 < BAL_BINS ? b + 1 : 0);
+        ck_assert_int_eq(bal_elbow(histogram, 0), b + 1 < BAL_BINS ? b + 1 : 0);
     }
 }
 END_TEST
@@ -327,7 +394,7 @@ START_TEST(elbow_takes_the_last_of_equals)
 {
     for (int h = 0; h < BAL_BINS; h++)
         histogram[h] = 5;
-    ck_assert_int_eq(bal_elbow(histogram), BAL_BINS - 1);
+    ck_assert_int_eq(bal_elbow(histogram, 0), BAL_BINS - 1);
 }
 END_TEST
 
@@ -337,9 +404,9 @@ START_TEST(elbow_of_two_equal_bends)
 {
     histogram[0] = 500;
     histogram[512] = 500;
-    ck_assert_int_eq(bal_elbow(histogram), 513);
+    ck_assert_int_eq(bal_elbow(histogram, 0), 513);
     histogram[0]++;
-    ck_assert_int_eq(bal_elbow(histogram), 1);
+    ck_assert_int_eq(bal_elbow(histogram, 0), 1);
 }
 END_TEST
 
@@ -347,7 +414,38 @@ START_TEST(elbow_of_very_many)
 {
     histogram[3] = INT64_C(1) << 40;
     histogram[1023] = INT64_C(1) << 33;
-    ck_assert_int_eq(bal_elbow(histogram), 4);
+    ck_assert_int_eq(bal_elbow(histogram, 0), 4);
+}
+END_TEST
+
+/* A histogram whose lower bins stand together is enough where the bend is
+ * certain to lie above them. */
+START_TEST(elbow_without_the_lowest_bins)
+{
+    uint64_t seed = 21;
+    int certain = 0, not_certain = 0;
+
+    for (int turn = 0; turn < 3000; turn++) {
+        int64_t low = 0;
+        int steep = 1 + (int)below(&seed, 60), first, want, got;
+        for (int h = 0; h < BAL_BINS; h++)
+            histogram[h] =
+                below(&seed, 1 + (uint32_t)(40 * steep / (steep + h)));
+        want = bal_elbow(histogram, 0);
+        first = 1 + (int)below(&seed, 400);
+        for (int h = 0; h < first; h++) {
+            low += histogram[h];
+            histogram[h] = 0;
+        }
+        histogram[0] = low;
+        got = bal_elbow(histogram, first);
+        ck_assert(got == want || got == -1);
+        ck_assert(got == -1 || got >= first);
+        certain += got >= 0;
+        not_certain += got < 0;
+    }
+    ck_assert_int_gt(certain, 300);
+    ck_assert_int_gt(not_certain, 300);
 }
 END_TEST
 
@@ -365,15 +463,18 @@ int main(int argc, char **argv)
     tcase_add_test(c, edges_are_as_defined);
     tcase_add_test(c, bins_of_random_candidates);
     tcase_add_test(c, bins_around_the_edges);
-    tcase_add_test(c, within_the_scale);
+    tcase_add_test(c, bins_of_extreme_scales);
     tcase_add_test(c, long_runs_equal_short_ones);
+    tcase_add_test(c, sifting_drops_the_far_and_counts);
     tcase_add_test(c, keeps_what_reaches_the_threshold);
+    tcase_add_test(c, keeps_none_below_the_threshold);
     tcase_add_checked_fixture(e, allocate, release);
     tcase_add_test(e, elbow_of_nothing);
     tcase_add_test(e, elbow_of_one_bin);
     tcase_add_test(e, elbow_takes_the_last_of_equals);
     tcase_add_test(e, elbow_of_two_equal_bends);
     tcase_add_test(e, elbow_of_very_many);
+    tcase_add_test(e, elbow_without_the_lowest_bins);
     suite_add_tcase(s, c);
     suite_add_tcase(s, e);
     return mpi_check_run(s, argc, argv);

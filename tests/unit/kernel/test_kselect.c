@@ -264,18 +264,20 @@ START_TEST(candidates)
 }
 END_TEST
 
-/* A scan selects as offering does, and keeps what is within reach of the bound
- * after that, in its order. */
-static void check_scan(bal_kselect *a, bal_kselect *b, const float *d2,
-                       float reach)
+/* A scan keeps what is within reach of the bound before it, in its order - or
+ * the whole tile where that is most of it. */
+static void check_scan(bal_kselect *s, const float *d2, float reach)
 {
-    uint64_t mask[BAL_MASK_WORDS];
-    int n = bal_kselect_scan(a, d2, BAL_TILE, reach, value, mask), at = 0;
+    uint64_t mask[BAL_MASK_WORDS] = {0};
+    float limit = reach * s->bound;
+    int n = bal_kselect_scan(s, d2, BAL_TILE, reach, value, mask), at = 0;
+    int within = 0;
 
-    bal_kselect_offer(b, d2, BAL_TILE);
-    ck_assert(bits_of_float(a->bound) == bits_of_float(b->bound));
+    for (int j = 0; j < BAL_TILE; j++)
+        within += isfinite(d2[j]) && d2[j] <= limit;
     for (int j = 0; j < BAL_TILE; j++) {
-        bool near = isfinite(d2[j]) && d2[j] <= reach * b->bound;
+        bool near =
+            (isfinite(d2[j]) && d2[j] <= limit) || within > BAL_TILE / 2;
         ck_assert_int_eq(has(mask, j), near);
         if (!near)
             continue;
@@ -293,15 +295,59 @@ START_TEST(scans_select_and_keep_candidates)
     FOR_EACH_ISA(isa)
     for (int what = 0; what < KINDS; what++)
         for (int i = 0; i < 5; i++) {
-            bal_kselect a, b;
-            float *other = floats((int)bal_kselect_capacity(ks[i]));
-            make((kind)what, 8 * BAL_TILE, (uint64_t)i);
-            bal_kselect_init(&a, ks[i], buffer);
-            bal_kselect_init(&b, ks[i], other);
+            bal_kselect s;
+            bal_size finite = make((kind)what, 8 * BAL_TILE, (uint64_t)i);
+            bal_size want = ks[i] < finite ? ks[i] : finite;
+            bal_kselect_init(&s, ks[i], buffer);
             for (int t = 0; t < 8; t++)
-                check_scan(&a, &b, stream + t * BAL_TILE, reaches[i % 2]);
-            bal_free(&other);
+                check_scan(&s, stream + t * BAL_TILE, reaches[i % 2]);
+            ck_assert_int_eq(bal_kselect_finish(&s), want);
+            ck_assert(memcmp(s.at, sorted, (size_t)want * sizeof *sorted) == 0);
         }
+}
+END_TEST
+
+/* The largest of the k smallest is there without the others in order. */
+START_TEST(last_of_a_selection)
+{
+    static const bal_size ks[] = {1, 10, 32, 33, 200, 3000};
+
+    FOR_EACH_ISA(isa)
+    for (int what = 0; what < KINDS; what++)
+        for (int i = 0; i < 6; i++)
+            for (int n = 0; n <= 2000; n = 3 * n + 1) {
+                bal_kselect s;
+                float kth;
+                bal_size finite = make((kind)what, n, (uint64_t)i);
+                bal_size want = ks[i] < finite ? ks[i] : finite;
+                bal_kselect_init(&s, ks[i], buffer);
+                offer_all(&s, n, BAL_TILE);
+                ck_assert_int_eq(bal_kselect_last(&s, &kth), want);
+                if (want > 0)
+                    ck_assert(kth == sorted[want - 1]);
+                else
+                    ck_assert(isinf(kth));
+            }
+}
+END_TEST
+
+/* A first bound that leaves k elements changes nothing; one that does not is
+ * found out by their number. */
+START_TEST(begins_with_a_guess)
+{
+    enum { K = 200 };
+
+    FOR_EACH_ISA(isa)
+    for (int rank = 100; rank < 1000; rank += 100) {
+        bal_kselect s;
+        make(WIDE, STREAM, (uint64_t)rank);
+        bal_kselect_init(&s, K, buffer);
+        s.bound = sorted[rank];
+        offer_all(&s, STREAM, BAL_TILE);
+        bal_size n = bal_kselect_finish(&s), want = rank < K ? rank : K;
+        ck_assert_int_eq(n, want);
+        ck_assert(memcmp(s.at, sorted, (size_t)n * sizeof *sorted) == 0);
+    }
 }
 END_TEST
 
@@ -319,6 +365,8 @@ int main(int argc, char **argv)
     tcase_add_test(c, kth_smallest);
     tcase_add_test(c, candidates);
     tcase_add_test(c, scans_select_and_keep_candidates);
+    tcase_add_test(c, last_of_a_selection);
+    tcase_add_test(c, begins_with_a_guess);
     suite_add_tcase(s, c);
     return mpi_check_run(s, argc, argv);
 }

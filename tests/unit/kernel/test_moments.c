@@ -91,9 +91,15 @@ START_TEST(standardising_by_hand)
 
     all_assert(!bal_failed(bal_alloc(&out, BAL_TILE * 3, "a test")));
     memset(out, 1, BAL_TILE * 3 * sizeof *out);
-    bal_tile_standardise(in, 2, &s, unit, out);
-    all_assert(out[0] == -1.5 && out[1] == 0 && out[2] == 0.25);
-    all_assert(out[3] == 0.5 && out[4] == 0 && out[5] == -0.75);
+    bal_tile_standardise(in, 2, &s, out);
+    all_assert(out[0] == -1.5 && out[1] == 0 && out[2] == 1);
+    all_assert(out[3] == 0.5 && out[4] == 0 && out[5] == -3);
+    for (int i = 6; i < BAL_TILE * 3; i++)
+        all_assert(out[i] == 0);
+    memset(out, 1, BAL_TILE * 3 * sizeof *out);
+    bal_tile_clip(in, 2, &s, unit, out);
+    all_assert(out[0] == -1 && out[1] == 0 && out[2] == 0.5);
+    all_assert(out[3] == 1 && out[4] == 0 && out[5] == -0.5);
     for (int i = 6; i < BAL_TILE * 3; i++)
         all_assert(out[i] == 0);
     bal_tile_clipped_sums(in, 1, &s, sum);
@@ -108,7 +114,7 @@ START_TEST(an_infinite_clip_clips_nothing)
     double zero = 0, one = 1, out[BAL_TILE];
     bal_standard s = {1, &zero, &one, &zero, INFINITY};
 
-    bal_tile_standardise(in, 1, &s, &one, out);
+    bal_tile_standardise(in, 1, &s, out);
     all_assert(out[0] == (double)3e38f);
 }
 END_TEST

@@ -1,4 +1,4 @@
-#include "balans/linalg/grid.h"
+#include "../../../src/linalg/scalapack.h"
 
 #include <math.h>
 #include <string.h>
@@ -117,6 +117,34 @@ static void check(int n, int k)
     all_assert(ref_subspace_gap(vector, ref_vector, k, n) < 1e-9);
 }
 
+START_TEST(sums_over_ranks_have_a_fixed_order)
+{
+    bal_blacs b = bal_blacs_open(&comm, grid);
+    int repeatable = 1;
+
+    if (grid.row >= 0) {
+        repeatable = 0;
+        Cblacs_get(b.context, BAL_BLACS_REPEATABLE, &repeatable);
+    }
+    bal_blacs_close(b, grid);
+    all_assert(repeatable == 1);
+}
+END_TEST
+
+START_TEST(equal_runs_give_equal_bits)
+{
+    static double first[N * N];
+
+    fill_random();
+    solve(N, K);
+    memcpy(first, vector, sizeof first);
+    for (int i = 0; i < 2; i++) {
+        solve(N, K);
+        all_assert(memcmp(first, vector, (size_t)N * K * sizeof *first) == 0);
+    }
+}
+END_TEST
+
 START_TEST(leading_vectors_agree_with_jacobi)
 {
     fill_random();
@@ -183,6 +211,8 @@ int main(int argc, char **argv)
     tcase_add_checked_fixture(tc, start, end);
     tcase_add_test(tc, every_entry_has_one_owner);
     tcase_add_test(tc, grid_is_as_square_as_can_be);
+    tcase_add_test(tc, sums_over_ranks_have_a_fixed_order);
+    tcase_add_test(tc, equal_runs_give_equal_bits);
     tcase_add_test(tc, leading_vectors_agree_with_jacobi);
     tcase_add_test(tc, all_vectors_agree_with_jacobi);
     tcase_add_test(tc, a_deficient_matrix_is_no_trouble);

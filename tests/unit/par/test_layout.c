@@ -189,16 +189,20 @@ START_TEST(cuts_the_file_into_slabs)
 
     for (int s = 0; s < 5; s++)
         for (int size = 1; size <= 1000; size += 37) {
-            bal_size n = sizes[s], least = n, most = 0;
+            bal_size n = sizes[s], rows = bal_rows_of_block(n);
+            bal_size least = n, most = 0;
             for (int r = 0; r < size; r++) {
-                bal_size m =
-                    bal_slab_first(n, r + 1, size) - bal_slab_first(n, r, size);
-                least = m < least ? m : least;
-                most = m > most ? m : most;
+                bal_gidx first = bal_slab_first(n, r, size);
+                bal_gidx next = bal_slab_first(n, r + 1, size);
+                bal_size blocks = (next + rows - 1) / rows - first / rows;
+                least = blocks < least ? blocks : least;
+                most = blocks > most ? blocks : most;
+                wrong += next < first || (first < n && first % rows != 0);
             }
             wrong += bal_slab_first(n, 0, size) != 0;
             wrong += bal_slab_first(n, size, size) != n;
-            wrong += least < 0 || most - least > 1;
+            wrong += n > 0 && most - least > 1;
+            wrong += rows < BAL_TILE || rows > BAL_BLOCK;
         }
     all_assert_msg(wrong == 0, "%d wrong", wrong);
 }

@@ -1,6 +1,7 @@
 /* Sums that do not depend on order or split, and how exact they are. */
 #include "balans/par/sum.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -195,6 +196,62 @@ START_TEST(accepts_any_number_of_terms)
 }
 END_TEST
 
+/* A sum of floats, of any size a sum may have and either sign. */
+static double wide_term(uint32_t i)
+{
+    int exponent = (int)(uniform(i, 11) * 275) - 148;
+    double v = (double)(float)ldexp(uniform(i, 12) - 0.5, exponent);
+
+    return i % 2 != 0 ? v : 256 * v;
+}
+
+START_TEST(a_wide_sum_does_not_depend_on_order_or_ranks)
+{
+    bal_wide straight = {0}, back = {0}, mine = {0}, rest = {0};
+
+    for (uint32_t i = 0; i < N; i++) {
+        bal_wide_add(&straight, wide_term(i));
+        bal_wide_add(&back, wide_term(N - 1 - i));
+        if (i % (uint32_t)c.size == (uint32_t)c.rank)
+            bal_wide_add(i % 3 == 0 ? &mine : &rest, wide_term(i));
+    }
+    bal_wide_merge(&mine, &rest);
+    bal_wide_reduce(&c, &mine, 1);
+    all_assert(memcmp(&straight, &back, sizeof back) == 0);
+    all_assert(memcmp(&straight, &mine, sizeof mine) == 0);
+}
+END_TEST
+
+/* Terms of every size come and go, and leave what was there before. */
+START_TEST(a_wide_sum_loses_nothing)
+{
+    const double left[] = {0,        FLT_TRUE_MIN,          -FLT_TRUE_MIN,
+                           -1.0 / 3, 256 * (double)FLT_MAX, -1e-20};
+    bal_wide sum = {0};
+    /* A sum of floats is a multiple of the least one. */
+    double want = ldexp(trunc(ldexp(left[_i], 149)), -149);
+
+    for (uint32_t i = 0; i < N; i++)
+        bal_wide_add(&sum, wide_term(i));
+    bal_wide_add(&sum, want);
+    for (uint32_t i = 0; i < N; i++)
+        bal_wide_add(&sum, -wide_term(i));
+    double got = bal_wide_value(&sum);
+    all_assert_msg(got <= want && got >= want, "%.17g %.17g", got, want);
+}
+END_TEST
+
+START_TEST(a_wide_sum_of_many_terms)
+{
+    bal_wide sum = {0};
+
+    for (int i = 0; i < 1000000; i++)
+        bal_wide_add(&sum, -256 * (double)FLT_MAX);
+    double got = bal_wide_value(&sum), want = -256e6 * (double)FLT_MAX;
+    all_assert_msg(fabs(got - want) <= ldexp(-want, -52), "%.17g", got);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("par/sum");
@@ -209,6 +266,9 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tcase, does_not_overflow_at_the_bound, 0, 6);
     tcase_add_test(tcase, takes_a_zero_bound_for_zeros);
     tcase_add_test(tcase, accepts_any_number_of_terms);
+    tcase_add_test(tcase, a_wide_sum_does_not_depend_on_order_or_ranks);
+    tcase_add_loop_test(tcase, a_wide_sum_loses_nothing, 0, 6);
+    tcase_add_test(tcase, a_wide_sum_of_many_terms);
     suite_add_tcase(suite, tcase);
     return mpi_check_run(suite, argc, argv);
 }

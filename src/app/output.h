@@ -1,0 +1,24 @@
+/** @file  The output of a run: what it holds, and how it gets there. */
+#ifndef BAL_APP_OUTPUT_H
+#define BAL_APP_OUTPUT_H
+
+#include "balans/io/h5ad_out.h"
+#include "passes.h"
+
+/** Begins the output, before the work: its name, and all that is copied.
+ *  Collective. */
+bal_verdict bal_output_begin(const bal_input *in, bal_h5ad_out **out);
+
+/** What is written. */
+typedef struct bal_output {
+    const bal_input *in;
+    const bal_space *space;
+    const bal_points *points;
+    const bal_passed *passed;
+    json_t *uns; ///< what determines the result; rank 0's counts
+} bal_output;
+
+/** Makes and fills all arrays.  Collective.  Fails with BAL_EIO, BAL_ENOMEM. */
+bal_verdict bal_output_write(const bal_output *o, bal_h5ad_out *out);
+
+#endif

@@ -1,0 +1,21 @@
+/** @file  What the files of data/affinity share; not for others. */
+#ifndef BAL_DATA_AFFINITY_INTERNAL_H
+#define BAL_DATA_AFFINITY_INTERNAL_H
+
+#include "balans/data/affinity.h"
+
+/** Without entries, and without room for runs.  Local.  Fails with
+ *  BAL_ENOMEM; *out is then to be destroyed. */
+bal_status bal_affinity_create(bal_size m, bal_size count,
+                               const bal_size *start, const int32_t *batch,
+                               bal_affinity **out);
+
+/** first[b + 1] holds the count of block b; becomes where block b + 1 begins.
+ *  Local. */
+void bal_affinity_cumulate(bal_size *first, bal_size count);
+
+/** Room for the entries that entry_first counts.  Local.  Fails with
+ *  BAL_ENOMEM. */
+bal_status bal_affinity_make_room(bal_affinity *a);
+
+#endif

@@ -1,0 +1,54 @@
+/* Objects of one file in another: where each went, so that several names for
+ * one object stay that, and references lead to the copies. */
+#ifndef BAL_IO_H5_COPY_H
+#define BAL_IO_H5_COPY_H
+
+#include "balans/io/h5.h"
+
+/* What an object is known by as long as its file is open. */
+typedef struct bal_h5_key {
+    uint64_t file, address;
+} bal_h5_key;
+
+/* Objects, and the paths they have in the new file; a hash table with open
+ * addressing. */
+typedef struct bal_h5_seen {
+    bal_h5_key *key; /* [slots] */
+    char **path;     /* [slots], NULL where a slot is free */
+    bal_size slots, count;
+} bal_h5_seen;
+
+/* A dataset, or an attribute of an object, that holds references. */
+typedef struct bal_h5_pending {
+    hid_t from, to;  /* open; equal ids do not occur twice */
+    char *attribute; /* NULL for the values of a dataset */
+} bal_h5_pending;
+
+typedef struct bal_h5_copier {
+    hid_t to; /* the new file */
+    bal_h5_seen seen;
+    bal_h5_pending *pending;
+    bal_size pendings;
+} bal_h5_copier;
+
+void bal_h5_copier_finish(bal_h5_copier *c);
+
+bal_status bal_h5_key_of(hid_t object, bal_h5_key *key);
+
+/* Remembers an object, unless it is known; the path of one, or NULL. */
+bal_status bal_h5_seen_add(bal_h5_seen *s, bal_h5_key key, const char *path);
+const char *bal_h5_seen_find(const bal_h5_seen *s, bal_h5_key key);
+void bal_h5_seen_finish(bal_h5_seen *s);
+
+/* Copies all attributes but the one named `but` (NULL for none). */
+bal_status bal_h5_copy_attributes(bal_h5_copier *c, hid_t from, hid_t to,
+                                  const char *but);
+
+/* Copies a dataset as the link `as` of `to`, with its attributes. */
+bal_status bal_h5_copy_dataset(bal_h5_copier *c, hid_t from, hid_t to,
+                               const char *as);
+
+/* Copies what holds references, once all objects have their places. */
+bal_status bal_h5_copy_references(bal_h5_copier *c);
+
+#endif
