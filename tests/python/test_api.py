@@ -99,6 +99,14 @@ class Correct(unittest.TestCase):
                     getattr(self.adata, group)[name],
                     getattr(before, group)[name])
 
+    def test_several_batch_columns(self):
+        import balans
+        import numpy as np
+        self.adata.obs["half"] = np.where(np.arange(N) < N // 2, "a", "b")
+        wanted = self.by_program("--batch", "half,plate")
+        balans.correct(self.adata, ["half", "plate"])
+        np.testing.assert_array_equal(self.adata.X, wanted.X)
+
     def test_kinds_of_batches_and_matrices(self):
         import balans
         import numpy as np
