@@ -107,14 +107,15 @@ bal_status bal_h5ad_read_rows(bal_h5ad *f, bal_gidx first, bal_size count,
                               float *rows);
 
 /**
- * Reads a column of obs that names groups: categorical, string array, nullable
- * string array, integer, nullable integer or boolean.  Values that occur
- * nowhere are dropped.
+ * Reads a column of obs that names groups: categorical, string array, integer,
+ * boolean, each also nullable, an enumeration, or whole floating-point numbers.
+ * Values that occur nowhere are dropped.
  *
  * Collective.  Same on every rank: column, what ("batch", "label": for
  * messages).
  * Fails with BAL_EINPUT: no such column (the message lists those there are), a
- * value missing (naming the first row), floating-point numbers.
+ * value missing or a code without category (naming the first row), a number
+ * that is not whole, and, but for "obs", another value in each row.
  */
 bal_verdict bal_h5ad_labels(bal_h5ad *f, const char *column, const char *what,
                             bal_labels **out);
