@@ -299,7 +299,7 @@ def check_wide(folder):
     """More features than the pilot looks at, all of them dimensions."""
     source = folder / "wide.h5ad"
     simulate(source, 600, "--dims", "1500", "--batches", "3")
-    text = dry(source, *ONE, "--pca", "0")
+    text = dry(source, *PAPER, "--pca", "0")
     low, high, mid = numbers(field(text, "landmarks"))
     t.check(0 < low <= mid <= high <= 600, text)
     t.check("in 1500 dimensions" in field(text, "work"), text)
