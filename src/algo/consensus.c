@@ -45,9 +45,11 @@ static bal_status choose_room(bal_consensus *p, bal_size memory, bal_size extra)
         return BAL_OK;
     return BAL_FAIL(
         BAL_EUSAGE,
-        "cannot correct within --memory-per-rank %s: %lld landmarks x %lld "
-        "batches need %s; allow more, or fewer --landmarks",
-        bal_bytes(have, sizeof have, memory), (long long)p->a->m,
+        "cannot correct in the %s of work space that are left: %lld landmarks "
+        "x %lld batches need %s; use a larger --memory-per-rank, or fewer "
+        "--landmarks",
+        bal_bytes(have, sizeof have, memory > 0 ? memory : 0),
+        (long long)p->a->m,
         (long long)p->groups,
         bal_bytes(need, sizeof need, fixed + BAL_VECTOR * each));
 }
