@@ -141,11 +141,12 @@ def check_batches(folder):
     source = folder / "many.h5ad"
     simulate(source, 3000, "--dims", "4", "--batches", "200", "--force")
     resize_batches(source, [2] * 150 + [20] * 40)
-    text = dry(source)
+    text = dry(source, "--neighbors", "10")
     t.check(text.count("fewer than k = 10 others") == 100
             and "... and 50 more with fewer than k others" in text
             and "-v lists all" in text, text)
-    everything = t.works("info", source, "--batch", "batch", "-v").stdout
+    everything = t.works("info", source, "--batch", "batch", "--neighbors",
+                         "10", "-v").stdout
     t.check(everything.count("fewer than k = 10 others") == 150, everything)
     t.check(len(re.findall(r"^  \S+ +20$", everything, re.M)) == 40,
             everything)

@@ -49,8 +49,8 @@ typedef struct bal_matrix_info {
  */
 bal_verdict bal_h5ad_open(bal_comm *c, const char *path, bal_h5ad **out);
 
-/** Allows compressed chunks of a matrix as many bytes in memory, 1 GiB if nobody
- *  says; for bal_h5ad_matrix_open().  Local. */
+/** Allows compressed chunks of a matrix as many bytes in memory, 1 GiB if
+ *  nobody says; for bal_h5ad_matrix_open().  Local. */
 void bal_h5ad_allow(bal_h5ad *f, bal_size memory);
 
 /** Closes it and sets `*f` to NULL; NULL is fine.  Local. */
