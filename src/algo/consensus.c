@@ -23,6 +23,8 @@
 
 enum { STRIP = BAL_VECTOR * BAL_VECTORS }; /* features in registers at a time */
 
+typedef struct bal_strip strip;
+
 static bal_size round_up(bal_size n)
 {
     return (n + BAL_VECTOR - 1) / BAL_VECTOR * BAL_VECTOR;
@@ -45,9 +47,11 @@ static bal_status choose_room(bal_consensus *p, bal_size memory, bal_size extra)
         return BAL_OK;
     return BAL_FAIL(
         BAL_EUSAGE,
-        "cannot correct within --memory-per-rank %s: %lld landmarks x %lld "
-        "batches need %s; allow more, or fewer --landmarks",
-        bal_bytes(have, sizeof have, memory), (long long)p->a->m,
+        "cannot correct in the %s of work space that are left: %lld landmarks "
+        "x %lld batches need %s; use a larger --memory-per-rank, or fewer "
+        "--landmarks",
+        bal_bytes(have, sizeof have, memory > 0 ? memory : 0),
+        (long long)p->a->m,
         (long long)p->groups,
         bal_bytes(need, sizeof need, fixed + BAL_VECTOR * each));
 }
@@ -66,6 +70,7 @@ static bal_status scratch_create(const bal_consensus *p,
     BAL_TRY(bal_alloc(&s->rho, longest, "the correction"));
     BAL_TRY(bal_alloc(&s->acc, STRIP, "the correction"));
     BAL_TRY(bal_alloc(&s->most, p->room, "the correction"));
+    BAL_TRY(bal_alloc(&s->strip, p->room / STRIP + 1, "the correction"));
 done:
     return st;
 }
@@ -95,6 +100,26 @@ static bal_status share_landmarks(bal_consensus *p)
     return st;
 }
 
+/* How many landmarks to take at a time: all, unless on average fewer than two
+ * entries follow one another that add to one row of a table too large for a
+ * cache. */
+static bal_size choose_chunk(const bal_consensus *p)
+{
+    enum { CACHE = 1 << 19 };
+    const bal_affinity *a = p->a;
+    bal_size rows = a->m * p->groups, parts = 0, chunk;
+
+    for (bal_size b = 0; b < a->count && p->groups > 1; b++)
+        for (bal_size e = a->entry_first[b]; e < a->entry_first[b + 1]; e++)
+            parts += e == a->entry_first[b] ||
+                     a->batch[a->start[b] + a->row[e]] !=
+                         a->batch[a->start[b] + a->row[e - 1]];
+    if (rows * 16 * p->room <= CACHE || bal_affinity_entries(a) >= 2 * parts)
+        return a->m;
+    chunk = CACHE / (16 * p->room * p->groups);
+    return chunk > 1 ? chunk : 1;
+}
+
 static bal_status allot(bal_consensus *p, bal_size memory, bal_size extra)
 {
     bal_size rows = p->a->m * p->groups;
@@ -112,6 +137,7 @@ static bal_status allot(bal_consensus *p, bal_size memory, bal_size extra)
     BAL_TRY(bal_alloc(&p->up, p->room, "the correction"));
     BAL_TRY(bal_alloc(&p->share, p->threads + 1, "the correction"));
     BAL_TRY(share_landmarks(p));
+    p->chunk = choose_chunk(p);
     BAL_TRY(bal_alloc(&p->scratch, p->threads, "the correction"));
     for (int t = 0; t < p->threads; t++)
         BAL_TRY(scratch_create(p, &p->scratch[t]));
@@ -144,6 +170,7 @@ void bal_consensus_finish(bal_consensus *p)
         bal_free(&p->scratch[t].rho);
         bal_free(&p->scratch[t].acc);
         bal_free(&p->scratch[t].most);
+        bal_free(&p->scratch[t].strip);
     }
     bal_free(&p->scratch);
     bal_free(&p->table);
@@ -159,13 +186,6 @@ static bal_size group_of(const bal_consensus *p, bal_size point)
     return p->groups > 1 ? p->a->batch[point] : 0;
 }
 
-/* Features f .. of a strip of one block: `x` is its first row. */
-typedef struct strip {
-    const float *x;
-    bal_size f;
-    int vectors;
-} strip;
-
 /* Adds entries from .. to - 1 of a block, all of landmark l and group g. */
 static void add_entries(const bal_consensus *p, const strip *s, bal_size from,
                         bal_size to, bal_size l, bal_size g)
@@ -178,10 +198,9 @@ static void add_entries(const bal_consensus *p, const strip *s, bal_size from,
                  p->scale[0].up_lo, hi + s->f, hi + p->wide + s->f);
 }
 
-/* A strip of the runs of one block that belong to landmarks `from` .. `to` -
- * 1. */
-static void sum_strip(const bal_consensus *p, bal_size b, const strip *s,
-                      bal_size from, bal_size to)
+/* Strips s .. last of runs `from` .. `to` - 1 of one block. */
+static void sum_strips(const bal_consensus *p, bal_size b, const strip *s,
+                       const strip *last, bal_size from, bal_size to)
 {
     const bal_affinity *a = p->a;
     bal_size first = a->entry_first[b];
@@ -194,24 +213,68 @@ static void sum_strip(const bal_consensus *p, bal_size b, const strip *s,
             do
                 e++;
             while (e < end && group_of(p, a->start[b] + a->row[e]) == g);
-            add_entries(p, s, at, e, a->run[r].landmark, g);
+            for (const strip *f = s; f <= last; f++)
+                add_entries(p, f, at, e, a->run[r].landmark, g);
         }
     }
 }
 
+/* The strips of a panel over the rows of a block.  @return how many */
+static int cut_strips(const bal_consensus *p, const float *x, strip *out)
+{
+    int count = 0;
+
+    for (bal_size f = 0; f < p->wide; f += STRIP) {
+        bal_size left = p->wide - f;
+        out[count++] = (strip){
+            x, f, (int)(left < STRIP ? left : STRIP) / BAL_VECTOR};
+    }
+    return count;
+}
+
 /* Strip by strip, so that the strip of the block's rows stays in a cache while
  * the landmarks come by. */
-static void sum_block(const bal_consensus *p, bal_size b, const float *x,
+static void sum_block(const bal_consensus *p, bal_size b, strip *s, int strips,
                       bal_size from, bal_size to)
 {
     bal_size first = bal_affinity_run_from(p->a, b, from);
     bal_size last = bal_affinity_run_from(p->a, b, to);
 
-    for (bal_size f = 0; f < p->wide; f += STRIP) {
-        bal_size left = p->wide - f;
-        const strip s = {x, f, (int)(left < STRIP ? left : STRIP) / BAL_VECTOR};
-        sum_strip(p, b, &s, first, last);
+    for (int f = 0; f < strips; f++)
+        sum_strips(p, b, &s[f], &s[f], first, last);
+    bal_alive();
+}
+
+/* All strips at a time, for few landmarks: where batches lie mixed in the file
+ * and hardly two entries add to one row of the table, it is these rows that stay
+ * in a cache, while the blocks come by. */
+static void sum_scattered(const bal_consensus *p, const bal_sweep *sweep,
+                          strip *s, bal_size from, bal_size to)
+{
+    for (bal_size l = from; l < to; l += p->chunk) {
+        bal_size end = l + p->chunk < to ? l + p->chunk : to;
+        for (bal_size b = sweep->from; b < sweep->to; b++) {
+            int strips = cut_strips(p, bal_sweep_block(sweep, b), s);
+            sum_strips(p, b, s, s + strips - 1,
+                       bal_affinity_run_from(p->a, b, l),
+                       bal_affinity_run_from(p->a, b, end));
+        }
+        bal_alive();
     }
+}
+
+static void sum_span(const bal_consensus *p, const bal_sweep *sweep, int thread)
+{
+    strip *s = p->scratch[thread].strip;
+    bal_size from = p->share[thread], to = p->share[thread + 1];
+
+    if (p->chunk < p->a->m) {
+        sum_scattered(p, sweep, s, from, to);
+        return;
+    }
+    for (bal_size b = sweep->from; b < sweep->to; b++)
+        sum_block(p, b, s, cut_strips(p, bal_sweep_block(sweep, b), s), from,
+                  to);
 }
 
 static void prepare_sums(bal_consensus *p, bal_size first)
@@ -240,11 +303,7 @@ bal_verdict bal_consensus_load(bal_consensus *p, bal_size first)
     while (bal_sweep_next(&s)) {
 #pragma omp parallel for schedule(static, 1) num_threads(p->threads)
         for (int t = 0; t < p->threads; t++)
-            for (bal_size b = s.from; b < s.to; b++) {
-                sum_block(p, b, bal_sweep_block(&s, b), p->share[t],
-                          p->share[t + 1]);
-                bal_alive();
-            }
+            sum_span(p, &s, t);
     }
     bal_comm_sum_i64(p->comm, (int64_t *)(void *)p->table, numbers);
     return bal_agree(p->comm, s.status);

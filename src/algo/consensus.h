@@ -28,6 +28,13 @@
 #include "balans/par/comm.h"
 #include "balans/par/sum.h"
 
+/** Features f .. of the rows of a block, whose first is x. */
+typedef struct bal_strip {
+    const float *x;
+    bal_size f;
+    int vectors;
+} bal_strip;
+
 /** What a thread works with. */
 typedef struct bal_consensus_scratch {
     uint32_t *index;  ///< [most + some] row of the table of each entry ...
@@ -36,6 +43,7 @@ typedef struct bal_consensus_scratch {
     double *den, *rho; ///< [longest]
     double *acc;      ///< [BAL_VECTORS BAL_VECTOR]
     float *most;      ///< [room] largest |x| of what was written
+    bal_strip *strip; ///< those of a panel
     bal_size broken;  ///< first feature that became not finite, or d
 } bal_consensus_scratch;
 
@@ -58,6 +66,7 @@ typedef struct bal_consensus {
     float *most;           ///< [d] largest |x| of each feature
     bal_consensus_scratch *scratch; ///< [threads]
     bal_size *share;       ///< [threads + 1] first landmark of each thread
+    bal_size chunk;        ///< landmarks whose sums are made at a time
 } bal_consensus;
 
 /**

@@ -175,12 +175,24 @@ void bal_sampler_note(bal_sampler *s)
     r->curve_count++;
 }
 
+/* How far the sampling is: towards the number of landmarks where one is wanted,
+ * else by coverage, as each landmark covers about one share of what is left. */
+static double share_done(const bal_sampler *s)
+{
+    double n = (double)s->layout->n, left = n - (double)s->points;
+    double drawn =
+        s->limit > 0 ? (double)s->report->landmarks / (double)s->limit : 0;
+
+    if (s->par->landmarks > 0)
+        return drawn;
+    return left > 1 ? fmax(drawn, 1 - log(left) / log(n)) : 1;
+}
+
 void bal_sampler_progress(const bal_sampler *s)
 {
     double n = (double)s->layout->n, left = n - (double)s->points;
 
-    /* Each landmark covers about the same share of what is left. */
-    bal_progress_share(left > 1 ? 1 - log(left) / log(n) : 1);
+    bal_progress_share(share_done(s));
     bal_progress("%lld rows, %.1f %% covered, %lld landmarks",
                  (long long)s->report->rows, 100 - 100 * left / n,
                  (long long)s->report->landmarks);
@@ -249,9 +261,8 @@ done:
 }
 
 bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_order *order,
-                       const bal_row_params *rows,
-                       const bal_sample_params *par, bal_csr **a,
-                       bal_sample_report *report)
+                       const bal_row_params *rows, const bal_sample_params *par,
+                       bal_csr **a, bal_sample_report *report)
 {
     bal_verdict st;
     bal_status mine;

@@ -247,16 +247,26 @@ static double blocks_ahead(const bal_sampler *s)
     return w < done / 8 ? done / 8 : w;
 }
 
+/* Blocks of the next group, `left` by the limit, INFINITY without one: a
+ * quarter of those at first, and all of them rather than a few at a time. */
+static double likely_blocks(const bal_sampler *s, double left)
+{
+    double j = (double)s->par->block;
+    double told = 0.8 * (double)s->par->expected / j - (double)s->block;
+    double w = fmax(floor(told), blocks_ahead(s));
+
+    if (left < INFINITY && s->looked == 0)
+        w = fmax(w, ceil(left / 4));
+    return left <= 2 * w ? left : w;
+}
+
 int bal_sampler_width(const bal_sampler *s)
 {
-    double j = (double)s->par->block, w = INFINITY;
+    double j = (double)s->par->block, left = INFINITY;
 
-    if (s->par->landmarks == 0) {
-        double told = 0.8 * (double)s->par->expected / j - (double)s->block;
-        w = fmax(floor(told), blocks_ahead(s));
-    }
     if (s->limit > 0)
-        w = fmin(w, ceil((double)(s->limit - s->report->landmarks) / j));
-    w = fmin(w, s->w_fit);
+        left = ceil((double)(s->limit - s->report->landmarks) / j);
+    double w = s->par->landmarks > 0 ? left : likely_blocks(s, left);
+    w = fmin(fmin(w, left), s->w_fit);
     return w > 1 ? (int)w : 1;
 }

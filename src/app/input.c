@@ -132,6 +132,7 @@ bal_verdict bal_input_open(bal_comm *c, const bal_params *par, bal_input *out)
 
     *out = (bal_input){.comm = c, .par = par};
     BAL_TRY(bal_h5ad_open(c, par->input, &out->file));
+    bal_h5ad_allow(out->file, bal_params_memory(par));
     BAL_TRY(bal_h5ad_matrix_open(out->file, par->matrix, &out->info));
     BAL_TRY(bal_agree(c, check_place(out)));
     if (par->keep_original)

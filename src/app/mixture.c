@@ -11,13 +11,16 @@
  * number for the point and g [d] one for each feature.  Batch b measures
  *     x = shift_b + scale_b * t + noise_b g',
  * shift_b = S B z_b / sqrt(r) with loadings B [d, r] in r = min(10, d) hidden
- * dimensions, scale_b log-normal for each feature, noise_b log-normal.  Wild
- * points get a large number of random sign added to each feature.
+ * dimensions, scale_b log-normal for each feature, noise_b log-normal.  Where
+ * batches are nested in sources, z_b + 2 y_s takes the place of z_b, with y_s
+ * normal and the same in all batches of a source.  Wild points get a large
+ * number of random sign added to each feature.
  *
  * A point's batch is uniform, its cluster follows log-normal weights among
  * those that are in the batch.  A batch lacks the same number of clusters as
  * any other: each cluster has one home batch, where it always is; the rest of a
- * batch is a random choice.
+ * batch is a random choice.  Where labels are confounded with batches, a share
+ * of the points is then moved to the home of its cluster.
  *
  * Every number is Philox under the seed at (purpose, block of four features,
  * index), so it depends on nothing but these; normal numbers by Box and Muller
@@ -55,6 +58,8 @@ enum {
     DRAW_SHIFT_LOADING,
     DRAW_SCALE,
     DRAW_BATCH,
+    DRAW_MOVE,
+    DRAW_SOURCE,
 };
 
 enum { HIDDEN_MOST = 20, SHIFT_HIDDEN_MOST = 10 };
@@ -65,6 +70,7 @@ static const double stretch_size = 0.5;                /* of u_c, against g */
 static const double spread_range = 0.15; /* s_c: of its logarithm */
 static const double weight_range = 0.6;  /* of the logarithm of the weights */
 static const double shift_size = 1.5;    /* S */
+static const double source_size = 2.0;   /* of y_s, against z_b */
 static const double scale_range = 0.15;  /* of the logarithm */
 static const double noise_size = 0.4, noise_range = 0.3;
 static const double accident_size = 30.0;
@@ -193,6 +199,30 @@ static bal_status draw_clusters(bal_mixture *m)
 
 /* ---- Batches ---- */
 
+bal_size bal_mixture_sources(bal_size batches)
+{
+    return (bal_size)ceil(sqrt((double)batches));
+}
+
+bal_size bal_mixture_source(bal_size batches, bal_size batch)
+{
+    return batch * bal_mixture_sources(batches) / batches;
+}
+
+static void draw_shift_place(const bal_mixture_params *par, bal_size b,
+                             bal_size r, double *place)
+{
+    double source[SHIFT_HIDDEN_MOST];
+
+    normal_vector(par, DRAW_SHIFT, b, place, r);
+    if (!par->nested)
+        return;
+    normal_vector(par, DRAW_SOURCE, bal_mixture_source(par->batches, b), source,
+                  r);
+    for (bal_size i = 0; i < r; i++)
+        place[i] += source_size * source[i];
+}
+
 static bal_status draw_batches(bal_mixture *m)
 {
     const bal_mixture_params *par = &m->par;
@@ -202,7 +232,7 @@ static bal_status draw_batches(bal_mixture *m)
     bal_status st = draw_loadings(par, DRAW_SHIFT_LOADING, r, &loading);
 
     for (bal_size b = 0; b < par->batches && !bal_failed(st); b++) {
-        normal_vector(par, DRAW_SHIFT, b, place, r);
+        draw_shift_place(par, b, r, place);
         unfold(loading, place, r, shift_size, m->shift + b * d, d);
         for (bal_size j = 0; j < d; j++) {
             if (j % 4 == 0)
@@ -239,7 +269,7 @@ static void deal_homes(const bal_mixture_params *par, int32_t *home,
 
 /* Clusters at home in batch b, and of the others as many as are wanted, any
  * choice as likely as any other. */
-static void choose_members(bal_mixture *m, const int32_t *home, bal_size b)
+static void choose_members(bal_mixture *m, bal_size b)
 {
     const bal_mixture_params *par = &m->par;
     int32_t *member = m->member + b * m->kept;
@@ -248,7 +278,7 @@ static void choose_members(bal_mixture *m, const int32_t *home, bal_size b)
     bal_size left = par->clusters - own, wanted = m->kept - own, count = 0;
 
     for (bal_size c = 0; c < par->clusters; c++) {
-        if (home[c] == b) {
+        if (m->home[c] == b) {
             member[count++] = (int32_t)c;
             continue;
         }
@@ -271,20 +301,18 @@ static uint64_t weight(const bal_mixture_params *par, int32_t cluster)
 static bal_status draw_members(bal_mixture *m)
 {
     const bal_mixture_params *par = &m->par;
-    int32_t *home = NULL, *order = NULL;
+    int32_t *order = NULL;
     bal_status st;
 
-    BAL_TRY(bal_alloc(&home, par->clusters, "the clusters of batches"));
     BAL_TRY(bal_alloc(&order, par->clusters, "the clusters of batches"));
-    deal_homes(par, home, order);
+    deal_homes(par, m->home, order);
     for (bal_size b = 0; b < par->batches; b++) {
         uint64_t sum = 0;
-        choose_members(m, home, b);
+        choose_members(m, b);
         for (bal_size i = b * m->kept; i < (b + 1) * m->kept; i++)
             m->upto[i] = sum += weight(par, m->member[i]);
     }
 done:
-    bal_free(&home);
     bal_free(&order);
     return st;
 }
@@ -303,6 +331,7 @@ static bal_status allocate(bal_mixture *m)
     BAL_TRY(bal_alloc(&m->shift, b * d, what));
     BAL_TRY(bal_alloc(&m->scale, b * d, what));
     BAL_TRY(bal_alloc(&m->noise, b, what));
+    BAL_TRY(bal_alloc(&m->home, k, what));
     BAL_TRY(bal_alloc(&m->member, b * m->kept, what));
     BAL_TRY(bal_alloc(&m->upto, b * m->kept, what));
 done:
@@ -338,6 +367,7 @@ void bal_mixture_destroy(bal_mixture **m)
     bal_free(&(*m)->shift);
     bal_free(&(*m)->scale);
     bal_free(&(*m)->noise);
+    bal_free(&(*m)->home);
     bal_free(&(*m)->member);
     bal_free(&(*m)->upto);
     bal_free(m);
@@ -360,6 +390,12 @@ static bal_size find(const uint64_t *upto, bal_size n, uint64_t r)
     return low;
 }
 
+/* Whether this draw is among a share of all. */
+static bool falls(uint64_t r, double share)
+{
+    return (double)(r >> 11) * 0x1p-53 < share;
+}
+
 bal_point bal_mixture_point(const bal_mixture *m, bal_gidx index)
 {
     const bal_mixture_params *par = &m->par;
@@ -368,13 +404,15 @@ bal_point bal_mixture_point(const bal_mixture *m, bal_gidx index)
                                          (uint64_t)par->batches);
     const uint64_t *upto = m->upto + b * kept;
     uint64_t r = bal_rng_below(draw(par, DRAW_POINT, 1, index), upto[kept - 1]);
-    uint64_t wild = draw(par, DRAW_WILD, 0, index);
+    int32_t cluster = m->member[b * kept + find(upto, kept, r)];
 
+    if (falls(draw(par, DRAW_MOVE, 0, index), par->confounded))
+        b = m->home[cluster];
     return (bal_point){
         .index = index,
         .batch = (int32_t)b,
-        .cluster = m->member[b * kept + find(upto, kept, r)],
-        .outlier = (double)(wild >> 11) * 0x1p-53 < par->outliers,
+        .cluster = cluster,
+        .outlier = falls(draw(par, DRAW_WILD, 0, index), par->outliers),
     };
 }
 

@@ -14,7 +14,10 @@ typedef struct bal_mixture_params {
     bal_size clusters; /* at least 1 */
     bal_size batches;  /* at least 1 */
     double missing;    /* share of the clusters that each batch lacks */
-    double outliers;   /* share of the points that are wild */
+    double
+        confounded;  /* share of the points that are in their cluster's home */
+    double outliers; /* share of the points that are wild */
+    bool nested;     /* batches lie in sources that have effects, too */
     uint64_t seed;
 } bal_mixture_params;
 
@@ -26,6 +29,7 @@ typedef struct bal_mixture {
     float *shift;    /* [batches, d], added by the batch */
     float *scale;    /* [batches, d], multiplied before */
     float *noise;    /* [batches], standard deviation of what it adds */
+    int32_t *home;   /* [clusters], the batch that each is always in */
     bal_size kept;   /* clusters in each batch */
     int32_t *member; /* [batches, kept], these clusters, ascending */
     uint64_t *upto;  /* [batches, kept], running sum of their weights */
@@ -41,9 +45,16 @@ typedef struct bal_point {
 /** How many clusters each batch lacks: a whole number.  Local. */
 bal_size bal_mixture_lacking(const bal_mixture_params *par);
 
+/** How many sources there are: the root of the number of batches, rounded up.
+ *  Local. */
+bal_size bal_mixture_sources(bal_size batches);
+
+/** The source of a batch: each holds a run of batches.  Local. */
+bal_size bal_mixture_source(bal_size batches, bal_size batch);
+
 /** Draws what clusters and batches are like.  Local, and the same on every
  *  rank.  Fails with BAL_ENOMEM.
- *  Cost: 12 d (clusters + batches) + 12 batches kept bytes. */
+ *  Cost: 12 d (clusters + batches) + 12 batches kept + 4 clusters bytes. */
 bal_status bal_mixture_create(const bal_mixture_params *par, bal_mixture **out);
 
 /** Local; NULL is fine. */

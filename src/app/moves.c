@@ -31,7 +31,7 @@ bal_status bal_moves_scale(const bal_layout *l, const bal_landmarks *k,
     }
     if (count > 0)
         qsort(own, (size_t)count, sizeof *own, by_value);
-    *out = count > 0 ? sqrt((double)own[(count - 1) / 2]) : (double)INFINITY;
+    *out = count > 0 ? sqrt((double)own[(count - 1) / 2]) : -1;
     bal_free(&own);
     return BAL_OK;
 }

@@ -5,7 +5,7 @@
 
 #include "passes.h"
 
-/** Lower median of the landmarks' scales in their own batches; infinite where
+/** Lower median of the landmarks' scales in their own batches; -1 where
  *  no landmark has one.  Local.  Fails with BAL_ENOMEM. */
 bal_status bal_moves_scale(const bal_layout *l, const bal_landmarks *k,
                            double *out);

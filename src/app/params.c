@@ -202,6 +202,17 @@ const bal_option bal_options[] = {
      .at = AT(missing), .preset = "0", .low = 0, .high = 1, .below = true,
      .result = true, .operand = "F", .unit = "share of the clusters",
      .meaning = "share of the clusters that each batch lacks"},
+    {.name = "confounded", .group = BAL_GROUP_MIXTURE,
+     .commands = SIMULATE, .kind = BAL_OPTION_REAL,
+     .at = AT(confounded), .preset = "0", .low = 0, .high = 1,
+     .result = true, .operand = "F", .unit = "share of the points",
+     .meaning = "share of the points that are in the one batch that their "
+                "cluster prefers, wherever it is else"},
+    {.name = "nested", .group = BAL_GROUP_MIXTURE,
+     .commands = SIMULATE, .kind = BAL_OPTION_FLAG,
+     .at = AT(nested), .preset = "false", .result = true,
+     .meaning = "batches lie in sources (obs column 'source'), which have "
+                "larger effects of their own"},
     {.name = "outliers", .group = BAL_GROUP_MIXTURE,
      .commands = SIMULATE, .kind = BAL_OPTION_REAL,
      .at = AT(outliers), .preset = "0", .low = 0, .high = 1, .below = true,

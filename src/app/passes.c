@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "advice.h"
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/par/agree.h"
@@ -137,31 +138,6 @@ static bal_pass_report *report_of(run *r, int64_t pass)
 
 /* ---- Trust ---- */
 
-static void warn_pairs(const run *r, const bal_trust *t)
-{
-    const bal_layout *l = r->points->order->layout;
-    char *const *name = r->points->order->labels->name;
-    char text[BAL_ERROR_TEXT_MAX] = "", way[64] = "--trust strict";
-    size_t at = 0;
-
-    for (int i = 0; i < t->told && at < sizeof text; i++)
-        at += (size_t)snprintf(text + at, sizeof text - at,
-                               "%s'%.40s' and "
-                               "'%.40s'",
-                               i > 0 ? ", " : "", name[t->least[i].from],
-                               name[t->least[i].to]);
-    if (2 * l->n > 3 * r->par->landmarks && l->n <= 20000)
-        snprintf(way, sizeof way, "--trust strict --landmarks %lld",
-                 (long long)((2 * l->n + 2) / 3));
-    bal_warn("batches share few kinds of points (%.0f %% of the landmarks find "
-             "too little of their kind in another batch), least of all %s%s%s",
-             100 * bal_trust_unseen(t), text,
-             2 * l->n <= 3 * r->par->landmarks || l->n <= 20000
-                 ? "; where kinds must not be mixed use "
-                 : "",
-             2 * l->n <= 3 * r->par->landmarks || l->n <= 20000 ? way : "");
-}
-
 /* The mean trust between batches, as it is in the last pass that had any. */
 static bal_verdict keep_between(run *r, const bal_trust *t)
 {
@@ -181,9 +157,10 @@ static void tell_unseen(run *r, int64_t pass, const bal_trust *t)
     report_of(r, pass)->unseen = bal_trust_unseen(t);
     if (pass > 1)
         return;
+    bal_advise_strict(r->par, r->points->order, r->out->last.m);
     r->out->unseen = bal_trust_unseen(t);
     if (r->out->unseen > warn_unseen)
-        warn_pairs(r, t);
+        bal_advise_pairs(r->par, r->points->order, t);
 }
 
 /* The parts of the batches, and how far they are believed. What the batches
@@ -377,7 +354,7 @@ static bool is_still(const run *r, int64_t pass)
     const bal_pass_report *told = &r->out->pass[pass - 1];
 
     return r->par->passes == 0 && pass >= 2 &&
-           told->move <= still * told->scale;
+           (told->scale < 0 || told->move <= still * told->scale);
 }
 
 /* The chosen correction is that of the very last pass. */

@@ -47,7 +47,8 @@ typedef struct bal_pass_report {
     int64_t column; ///< of the batches
     int64_t landmarks, entries, uncovered;
     double move;   ///< median length of a point's move in Z; -1: not measured
-    double scale;  ///< median distance scale of the landmarks; -1 likewise
+    double scale;  ///< median distance scale of the landmarks; -1 likewise,
+                   ///< or where each is alone in its batch
     double unseen; ///< of its trust; -1 without
 } bal_pass_report;
 

@@ -28,6 +28,8 @@ static bal_mixture_params mixture_of(const bal_params *s)
         .clusters = s->clusters,
         .batches = s->batches,
         .missing = s->missing,
+        .confounded = s->confounded,
+        .nested = s->nested,
         .outliers = s->outliers,
         .seed = s->seed,
     };
@@ -131,7 +133,7 @@ typedef struct job {
     bal_size panel;  /* rows in a panel, at most */
     bal_size panels; /* the same on every rank */
     float *x, *truth;
-    column batch, label;
+    column batch, label, source; /* source: with nested only */
 } job;
 
 static void lay_out(job *j)
@@ -163,6 +165,9 @@ static bal_status prepare(job *j)
                         s->batches, j->panel));
     BAL_TRY(make_column(&j->label, "label", "obs/label/codes", "cluster",
                         s->clusters, j->panel));
+    if (s->nested)
+        BAL_TRY(make_column(&j->source, "source", "obs/source/codes", "source",
+                            bal_mixture_sources(s->batches), j->panel));
 done:
     return st;
 }
@@ -174,6 +179,7 @@ static void finish(job *j)
     bal_free(&j->truth);
     free_column(&j->batch);
     free_column(&j->label);
+    free_column(&j->source);
 }
 
 static json_t *provenance(const bal_params *s)
@@ -190,12 +196,12 @@ static bal_verdict create(job *j, json_t *uns)
         {.path = "X", .element = BAL_F32, .n = s->points, .d = s->dims},
         {.path = TRUTH, .element = BAL_F32, .n = s->points, .d = s->dims},
     };
-    const bal_categorical columns[] = {j->batch.as, j->label.as};
+    const bal_categorical columns[] = {j->batch.as, j->label.as, j->source.as};
     bal_out_plan plan = {
         .array = array,
         .arrays = s->truth ? 2 : 1,
         .column = columns,
-        .columns = 2,
+        .columns = s->nested ? 3 : 2,
         .uns = uns,
     };
 
@@ -210,6 +216,9 @@ static void draw_rows(job *j, bal_gidx first, bal_size count)
         bal_point p = bal_mixture_point(j->mixture, first + i);
         put_code(&j->batch, i, p.batch);
         put_code(&j->label, i, p.cluster);
+        if (j->par->nested)
+            put_code(&j->source, i,
+                     (int32_t)bal_mixture_source(j->par->batches, p.batch));
         bal_mixture_values(j->mixture, &p, j->x + i * d,
                            j->truth != NULL ? j->truth + i * d : NULL);
     }
@@ -227,6 +236,9 @@ static bal_verdict write_panel(job *j, bal_gidx first, bal_size count)
                                j->batch.codes));
     BAL_TRY(bal_h5ad_out_write(j->out, j->label.path, first, count,
                                j->label.codes));
+    if (j->par->nested)
+        BAL_TRY(bal_h5ad_out_write(j->out, j->source.path, first, count,
+                                   j->source.codes));
 done:
     return st;
 }

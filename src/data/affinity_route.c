@@ -13,6 +13,10 @@
 #include "balans/par/agree.h"
 #include "balans/par/exchange.h"
 
+/* Entries that a rank sends at a time: few enough that the buffers of a round
+ * are used again by the next, and stay in a cache. */
+enum { ROUND = 1 << 19 };
+
 static const char what[] = "the affinities by blocks";
 
 /* An entry on its way; `row` is counted from the first of the rank it goes
@@ -272,7 +276,7 @@ bal_verdict bal_affinity_by_block(bal_comm *c, const bal_csr *rows,
 {
     bal_verdict st;
     transit t = {.c = c, .rows = rows, .order = order};
-    bal_size most = memory / 64;
+    bal_size most = memory / 64 < ROUND ? memory / 64 : ROUND;
 
     *out = NULL;
     t.block_rows = bal_rows_of_block(x->n);

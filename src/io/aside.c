@@ -171,16 +171,6 @@ static rlim_t pages_now(void)
     return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
 }
 
-static void limit(int resource, rlim_t value)
-{
-    struct rlimit l;
-
-    if (getrlimit(resource, &l) != 0 || l.rlim_cur < value)
-        return;
-    l.rlim_cur = value;
-    (void)setrlimit(resource, &l);
-}
-
 /* Each request has its own allowance; the hard limits stay as they are. */
 static void allow(bal_size bytes)
 {
@@ -241,6 +231,7 @@ static bool answer(bal_pack *request)
 void bal_aside_serve(int argc, char *const *argv)
 {
     static const int deaf[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGXFSZ};
+    const struct rlimit no_core = {0, 0};
     bal_pack request = {0};
     int64_t kind;
 
@@ -253,7 +244,7 @@ void bal_aside_serve(int argc, char *const *argv)
     for (size_t i = 0; i < sizeof deaf / sizeof *deaf; i++)
         signal(deaf[i], SIG_IGN);
     close_others();
-    limit(RLIMIT_CORE, 0);
+    (void)setrlimit(RLIMIT_CORE, &no_core);
     bal_fault_set_rank(0);
     while (receive_frame(self, &kind, &request, 0) && answer(&request))
         continue;

@@ -174,6 +174,7 @@ static bal_status prepare(bal_comm *c, const char *path, const head *h,
     BAL_TRY(bal_alloc(&(*out)->path, (bal_size)strlen(path) + 1, "a path"));
     strcpy((*out)->path, path);
     (*out)->comm = c;
+    (*out)->memory = INT64_C(1) << 30;
     (*out)->n = h->n;
     (*out)->mark = bal_file_look(path);
     (*out)->file = H5I_INVALID_HID;
@@ -224,6 +225,11 @@ void bal_h5ad_close(bal_h5ad **f)
     bal_h5_close(&(*f)->file);
     bal_free(&(*f)->path);
     bal_free(f);
+}
+
+void bal_h5ad_allow(bal_h5ad *f, bal_size memory)
+{
+    f->memory = memory;
 }
 
 bal_size bal_h5ad_rows(const bal_h5ad *f)

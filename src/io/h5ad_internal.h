@@ -21,6 +21,7 @@ struct bal_h5ad {
     hid_t file;     /* open on all ranks */
     bal_size n;     /* length of obs */
     bal_file_mark mark; /* of the file, as this rank sees it */
+    bal_size memory;    /* bytes that a chunk may take in memory */
 
     bool has_matrix; /* it is open ... */
     bool is_loaded;  /* ... and rows can be read */

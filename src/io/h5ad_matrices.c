@@ -54,7 +54,7 @@ static bal_status not_found(hid_t file, const char *path, const char *name)
 
     if (!bal_failed(st))
         st = BAL_FAIL(BAL_EINPUT,
-                      "matrix '%s' not found in '%s', which has: %s", name,
+                      "matrix '%.200s' not found in '%s', which has: %s", name,
                       path, bal_join(text, sizeof text, list.item, list.count));
     bal_h5_list_free(&list);
     return st;

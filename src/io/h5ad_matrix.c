@@ -1,4 +1,5 @@
 /* Matrices: what they are, without reading their values. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -288,24 +289,59 @@ static void close_matrix(bal_h5ad *f)
     f->has_matrix = f->is_loaded = false;
 }
 
-/* A panel smaller than a chunk must not unpack the chunk again for each panel:
- * the cache holds the chunks of a few rows, within reason. */
-static hid_t open_cached(hid_t file, const char *path,
-                         const bal_matrix_info *info)
+/* Bytes of a chunk in memory, and of the chunks side by side that a few rows
+ * lie in; 0 where no chunk is ever unpacked. */
+static void chunk_bytes(hid_t dataset, double *one, double *row)
+{
+    hid_t dcpl = H5Dget_create_plist(dataset), type = H5Dget_type(dataset);
+    hsize_t chunk[H5S_MAX_RANK] = {0};
+    bal_size dims[2];
+
+    *one = *row = 0;
+    if (H5Pget_layout(dcpl) == H5D_CHUNKED && H5Pget_nfilters(dcpl) > 0) {
+        int rank = H5Pget_chunk(dcpl, H5S_MAX_RANK, chunk);
+        double width = rank > 1 ? (double)chunk[1] : 1;
+        bal_h5_dims(dataset, dims);
+        *one = (double)chunk[0] * width * (double)H5Tget_size(type);
+        *row = rank > 1 ? *one * ceil((double)dims[1] / width) : 2 * *one;
+    }
+    H5Tclose(type);
+    H5Pclose(dcpl);
+}
+
+/* A sweep in pieces smaller than a chunk must not unpack the chunk again for
+ * each: the cache holds the chunks of a few rows, within reason, and one chunk
+ * in any case. */
+static bal_status open_cached(const bal_h5ad *f, const char *path, hid_t *out)
 {
     enum { LEAST = 1 << 20, MOST = 1 << 28 };
-    hid_t dapl = H5Pcreate(H5P_DATASET_ACCESS), dataset;
-    bal_size width = info->chunk[1] > 0 ? info->chunk[1] : 1;
-    bal_size across = info->chunk[1] > 0 ? (info->d + width - 1) / width : 2;
-    double want = (double)info->chunk[0] * (double)width *
-                  (double)info->element_bytes * (double)across;
-    size_t bytes = want > MOST ? MOST : want < LEAST ? LEAST : (size_t)want;
+    char need[32], have[32];
+    double one, row;
+    hid_t dapl;
 
-    if (info->chunked)
-        H5Pset_chunk_cache(dapl, H5D_CHUNK_CACHE_NSLOTS_DEFAULT, bytes, 1.0);
-    dataset = H5Dopen2(file, path, dapl);
+    *out = H5Dopen2(f->file, path, H5P_DEFAULT);
+    if (*out < 0)
+        return refuse(f->path, f->info.name, "it cannot be opened");
+    chunk_bytes(*out, &one, &row);
+    if (!(one > 0))
+        return BAL_OK;
+    if (one > (double)f->memory)
+        return BAL_FAIL(BAL_EINPUT,
+                        "cannot read '%s', '%s': its compressed chunks are %s "
+                        "each, and %s are allowed; use a larger "
+                        "--memory-per-rank, or write it in smaller chunks",
+                        f->path, path,
+                        bal_bytes(need, sizeof need, (bal_size)one),
+                        bal_bytes(have, sizeof have, f->memory));
+    row = row > MOST ? MOST : row < LEAST ? LEAST : row;
+    H5Dclose(*out);
+    dapl = H5Pcreate(H5P_DATASET_ACCESS);
+    H5Pset_chunk_cache(dapl, H5D_CHUNK_CACHE_NSLOTS_DEFAULT,
+                       (size_t)(row > one ? row : one), 1.0);
+    *out = H5Dopen2(f->file, path, dapl);
     H5Pclose(dapl);
-    return dataset;
+    return *out >= 0 ? BAL_OK
+                     : refuse(f->path, f->info.name, "it cannot be opened");
 }
 
 static bal_status open_here(bal_h5ad *f)
@@ -314,13 +350,14 @@ static bal_status open_here(bal_h5ad *f)
     hid_t *id[] = {&f->data, &f->indices, &f->indptr};
     char path[BAL_H5_PATH_MAX];
     bool dense = f->info.storage == BAL_DENSE;
+    bal_status st;
 
     for (int i = 0; i < (dense ? 1 : 3); i++) {
         snprintf(path, sizeof path, dense ? "%s" : "%s/%s", f->info.name,
                  member[i]);
-        *id[i] = open_cached(f->file, path, &f->info);
-        if (*id[i] < 0)
-            return refuse(f->path, f->info.name, "it cannot be opened");
+        st = open_cached(f, path, id[i]);
+        if (bal_failed(st))
+            return st;
     }
     return BAL_OK;
 }

@@ -1,5 +1,6 @@
 /* Which scores the data do not define, and why. */
 #include <math.h>
+#include <stddef.h>
 
 #include "scores_internal.h"
 

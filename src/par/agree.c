@@ -1,5 +1,7 @@
 #include "balans/par/agree.h"
 
+#include <stddef.h>
+
 bal_verdict bal_agree(bal_comm *c, bal_status mine)
 {
     struct {

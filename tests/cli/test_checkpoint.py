@@ -25,9 +25,12 @@ import numpy  # noqa: E402
 
 t = Tests(sys.argv[1], sys.argv[2:])
 BASE = ["--batch", "batch", "--pca", 8, "--block", 10, "--save-affinity"]
-PASSES = ["--passes", 2]
+PAPER = ["--config", "paper"]
+PASSES = [*PAPER, "--passes", 2]
+NYSTROM = [*PAPER, "--estimator", "nystrom"]
+# The default: rows of a bounded number of landmarks, trust, passes as needed.
+BOUNDED = ["--landmarks", 200]
 stops = 0  # runs that were ended on the way
-NYSTROM = ["--estimator", "nystrom"]
 
 
 def contents(path):
@@ -163,29 +166,29 @@ def check_writing(folder, wanted, point):
     one before stays what it was."""
     clear(folder)
     state = folder / "state.h5"
-    run = t.run(*command(folder, [])[:-1], "--checkpoint-every", 0, ranks=2,
+    run = t.run(*command(folder, PAPER)[:-1], "--checkpoint-every", 0, ranks=2,
                 env={"BAL_FAULT": f"{point}:1"})
     t.check(run.returncode == 0 and f"warning: failure on demand at '{point}'"
             in run.stderr, f"{point}: code {run.returncode}, {run.stderr!r}")
     same(folder / "out.h5ad", wanted, f"{point} fails")
     clear(folder)
-    t.run(*command(folder, []), ranks=2, env={"BAL_FAULT": "row:1:term:25"})
+    t.run(*command(folder, PAPER), ranks=2, env={"BAL_FAULT": "row:1:term:25"})
     before = state.read_bytes()
-    t.fails(1, [point], *command(folder, []), ranks=3,
+    t.fails(1, [point], *command(folder, PAPER), ranks=3,
             env={"BAL_FAULT": f"row:0:term:20,{point}:2"})
     t.check(state.read_bytes() == before, f"{point}: another checkpoint")
-    t.works(*command(folder, []))
+    t.works(*command(folder, PAPER))
     same(folder / "out.h5ad", wanted, f"after {point} has failed")
 
 
 def check_nothing_to_keep(folder, wanted):
     """A stop long before the sampler starts."""
     clear(folder)
-    run = t.run(*command(folder, []), ranks=2,
+    run = t.run(*command(folder, PAPER), ranks=2,
                 env={"BAL_FAULT": "open:0:term,eigen:0:slow:6000"})
     t.check(run.returncode == 75 and "without checkpoint" in run.stderr,
             f"nothing to keep: code {run.returncode}, {run.stderr!r}")
-    t.works(*command(folder, []), ranks=2)
+    t.works(*command(folder, PAPER), ranks=2)
     same(folder / "out.h5ad", wanted, "from nothing")
 
 
@@ -208,13 +211,13 @@ def check_time_limit(folder, wanted):
     clear(folder)
     state = folder / "state.h5"
     for turn in range(2):
-        run = t.run(*command(folder, []), "--time-limit", 1e-5, ranks=2)
+        run = t.run(*command(folder, PAPER), "--time-limit", 1e-5, ranks=2)
         t.check(run.returncode == 75 and "added nothing" in run.stderr,
                 f"time limit: code {run.returncode}, {run.stderr!r}")
         if turn == 0:
             before = state.stat().st_ino
     t.check(state.stat().st_ino == before, "nothing was written anew")
-    run = t.run(*command(folder, []), "--time-limit", 60, ranks=3)
+    run = t.run(*command(folder, PAPER), "--time-limit", 60, ranks=3)
     t.check(run.returncode == 0, f"time limit: {run.stderr!r}")
     same(folder / "out.h5ad", wanted, "after a time limit")
     t.fails(2, ["--checkpoint"], "correct", folder / "in.h5ad",
@@ -224,21 +227,21 @@ def check_time_limit(folder, wanted):
 def check_refusals(folder):
     clear(folder)
     state = folder / "state.h5"
-    t.run(*command(folder, []), ranks=2, env={"BAL_FAULT": "row:1:term:30"})
+    t.run(*command(folder, PAPER), ranks=2, env={"BAL_FAULT": "row:1:term:30"})
     kept = state.read_bytes()
     for ranks in (1, 3):
         t.fails(1, ["state.h5", "--seed 0", "--seed 7"],
-                *command(folder, ["--seed", 7]), ranks=ranks)
-        other = command(folder, [])
+                *command(folder, [*PAPER, "--seed", 7]), ranks=ranks)
+        other = command(folder, PAPER)
         other[1] = folder / "other.h5ad"
         t.fails(1, ["state.h5", "checksum"], *other, ranks=ranks)
     if platform.machine() == "x86_64":
-        t.fails(1, ["state.h5", "OpenBLAS kernels"], *command(folder, []),
+        t.fails(1, ["state.h5", "OpenBLAS kernels"], *command(folder, PAPER),
                 ranks=2, env={"OPENBLAS_CORETYPE": "Prescott"})
     t.check(state.read_bytes() == kept, "a refused checkpoint was touched")
     for junk in (b"", b"nothing of the kind", kept[:len(kept) // 2]):
         state.write_bytes(junk)
-        t.fails(1, ["state.h5"], *command(folder, []), ranks=2)
+        t.fails(1, ["state.h5"], *command(folder, PAPER), ranks=2)
     clear(folder)
     wanted = folder / "in.h5ad"
     t.fails(2, ["--checkpoint"], "correct", wanted, folder / "x.h5ad",
@@ -262,16 +265,16 @@ exec '{os.path.abspath(t.program)}' "$@"
 """)
     script.chmod(0o755)
     mixed = Tests(script, t.launch)
-    run = mixed.run(*command(folder, [])[:-1], ranks=2,
+    run = mixed.run(*command(folder, PAPER)[:-1], ranks=2,
                     env={"BAL_FAULT": "row:1:term:30"})
     t.check(run.returncode == 75 and "processors differ" in run.stderr
             and "Prescott on rank 1" in run.stderr,
             f"mixed: code {run.returncode}, {run.stderr!r}")
     for ranks in (1, 3):
-        run = mixed.run(*command(folder, []), ranks=ranks)
+        run = mixed.run(*command(folder, PAPER), ranks=ranks)
         t.check(run.returncode == 1 and "OpenBLAS kernels" in run.stderr,
                 f"mixed: code {run.returncode}, {run.stderr!r}")
-    run = mixed.run(*command(folder, []), ranks=2)
+    run = mixed.run(*command(folder, PAPER), ranks=2)
     t.check(run.returncode == 0 and not run.stderr,
             f"mixed, again: code {run.returncode}, {run.stderr!r}")
 
@@ -288,34 +291,37 @@ with tempfile.TemporaryDirectory() as name:
     for seed, file in enumerate(("in.h5ad", "other.h5ad")):
         t.works("simulate", where / file, "--points", 1500, "--dims", 20,
                 "--batches", 4, "--seed", seed)
-    plain, twice, weighed = (undisturbed(where, e)
-                             for e in ([], PASSES, NYSTROM))
+    plain, twice, weighed, bounded = (
+        undisturbed(where, e) for e in (PAPER, PASSES, NYSTROM, BOUNDED))
     turn = 0
-    check_stop(where, plain, [], "int", "row", 30, 2, 3)
+    check_stop(where, plain, PAPER, "int", "row", 30, 2, 3)
     for way in ("term", "usr1", "kill"):
         for count in (1, 11, 25, 40, 58, 66):
-            check_stop(where, plain, [], way, "row", count, turn % 4 + 1,
+            check_stop(where, plain, PAPER, way, "row", count, turn % 4 + 1,
                        (turn + 1 + turn // 4) % 4 + 1)
             turn += 1
     for ranks, then in ((1, 3), (3, 2)):
-        check_stop(where, plain, [], "kill", "correct", 1, ranks, then)
-        check_stop(where, plain, [], "kill", "write", 2, ranks, then)
+        check_stop(where, plain, PAPER, "kill", "correct", 1, ranks, then)
+        check_stop(where, plain, PAPER, "kill", "write", 2, ranks, then)
         check_stop(where, twice, PASSES, "kill", "row", 95, ranks, then)
         check_stop(where, twice, PASSES, "term", "row", 118, ranks, then)
         check_stop(where, twice, PASSES, "kill", "correct", 3, ranks, then)
         check_stop(where, twice, [*PASSES, "--stream", "on"], "term", "row",
                    118, ranks, then)
+        check_stop(where, bounded, BOUNDED, "term", "row", 95, ranks, then)
+        check_stop(where, bounded, BOUNDED, "kill", "row", 230, ranks, then)
+        check_stop(where, bounded, BOUNDED, "kill", "correct", 2, ranks, then)
     check_stop(where, weighed, NYSTROM, "term", "row", 64, 2, 4)
     for turn, point in enumerate(("open", "read", "space", "eigen", "sample",
                                   "publish", "correct", "create", "write",
                                   "finish")):
-        check_phase(where, plain, [], point, turn % 3 + 1,
+        check_phase(where, plain, PAPER, point, turn % 3 + 1,
                     turn < 7)
     check_phase(where, twice, PASSES, "correct", 2, True)
     check_phase(where, weighed, NYSTROM, "invert", 2, True)
     for turn, point in enumerate(("keep", "fill", "publish")):
         for count in (1, 2 + turn, 5):
-            check_stop(where, plain, [], "kill", point, count, count % 3 + 1,
+            check_stop(where, plain, PAPER, "kill", point, count, count % 3 + 1,
                        turn % 4 + 1)
         check_stop(where, twice, PASSES, "kill", point, 14, 2, 3)
         check_writing(where, plain, point)

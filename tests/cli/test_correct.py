@@ -25,8 +25,9 @@ here = pathlib.Path(__file__).parent
 REAL = [
     ("varchamp_b20_21.h5ad", ["--batch", "batch", "--save-affinity"],
      ["--affinity", "--pca", "50"]),
-    ("cmqtl_crispri.h5ad", ["--batch", "batch", "--sparsify", "scale",
-                            "--neighbors", "5%", "--keep-original"],
+    ("cmqtl_crispri.h5ad", ["--batch", "batch", "--config", "paper",
+                            "--sparsify", "scale", "--neighbors", "5%",
+                            "--keep-original"],
      ["--original", "--pca", "50"]),
     ("anndata-v0.7.0.h5ad", ["--batch", "obs_cat", "--neighbors", "3"], []),
     ("anndata-v0.7.0.h5ad", ["--batch", "int64", "--matrix", "obsm/array",
@@ -36,8 +37,9 @@ REAL = [
 DEMO = [
     ("demo.h5ad", ["--batch", "batch", "--save-affinity", "--pca", "8"],
      ["--affinity", "--pca", "8"]),
-    ("demo.h5ad", ["--batch", "batch", "--uncovered", "keep",
-                   "--max-landmarks", "7", "--scale", "none", "--pca", "0"],
+    ("demo.h5ad", ["--batch", "batch", "--config", "paper", "--uncovered",
+                   "keep", "--max-landmarks", "7", "--scale", "none", "--pca",
+                   "0"],
      []),
 ]
 

@@ -132,10 +132,6 @@ def check_undefined(folder):
         ("one label", np.arange(40) % 2, np.zeros(40),
          ["leiden_ari", "leiden_nmi", "lisi_label", "silhouette_label",
           "map", "avg_label", "scib_overall"]),
-        ("no label twice", np.arange(40) % 2, np.arange(40),
-         ["graph_connectivity", "kbet", "silhouette_batch", "leiden_ari",
-          "leiden_nmi", "lisi_label", "silhouette_label", "map", "avg_label",
-          "scib_overall"]),
     ]
     for name, batch, label, wanted in cases:
         path = write(folder / "undefined.h5ad", x, batch.astype(int),
@@ -146,6 +142,9 @@ def check_undefined(folder):
         t.check(sorted(lacking) == sorted(one["undefined"]) and
                 set(wanted) <= set(lacking), f"{name}: {lacking}")
         t.check(" - " in out and "not defined" in out, f"{name}: {out}")
+    path = write(folder / "names.h5ad", x, np.arange(40) % 2, np.arange(40))
+    t.fails(1, ["'label'", "another value in each of the 40 rows"], "evaluate",
+            path, "--batch", "batch", "--label", "label", ranks=2)
 
 
 def check_degenerate(folder):
@@ -170,7 +169,8 @@ def check_degenerate(folder):
                         and s["silhouette_label"] == .5
                         and s["lisi_batch"] > .9, f"equal: {s}")
     for n in [1, 2, 3]:
-        path = write(folder / "few.h5ad", some[1:n + 1], batch[:n], label[:n])
+        path = write(folder / "few.h5ad", some[1:n + 1], batch[:n],
+                     label[:n] // 2)
         evaluate(path, ranks=4)
 
 
@@ -197,7 +197,7 @@ def check_failures(path):
                 (2, ["--distance", "cosine"], [*usual, "--distance", "l1"]),
                 (2, ["--sample"], [*usual, "--sample", "1"]),
                 (2, ["-q"], [*usual, "-q", "-v"]),
-                (2, ["it is the input"], [*usual, "--json", path]),
+                (2, ["the input and the scores are one file"], [*usual, "--json", path]),
                 (1, ["none.h5ad"], [folder / "none.h5ad", *usual[1:]]),
                 (1, ["'dose'", "batch"], [path, "--batch", "dose",
                                           "--label", "label"]),

@@ -18,6 +18,8 @@ import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 
 t = Tests(sys.argv[1], sys.argv[2:])
+PAPER = ["--config", "paper"]
+ONE = ["--passes", "1"]  # of which all is said that a run reports
 UNIT = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -60,10 +62,11 @@ def landmarks_of(source, *options):
 
 def check_whole(source):
     """A file as small as the sample: the forecast is the truth."""
-    for options in ([], ["--landmarks", "auto", "--neighbors", "1%"],
-                    ["--landmarks", "auto", "--uncovered", "keep"],
-                    ["--max-landmarks", "40"], ["--landmarks", "200"],
-                    ["--landmarks", "2500"]):
+    for options in (PAPER, [*PAPER, "--neighbors", "1%"],
+                    [*PAPER, "--uncovered", "keep"],
+                    [*PAPER, "--max-landmarks", "40"], ONE,
+                    [*ONE, "--landmarks", "200"],
+                    [*ONE, "--landmarks", "2500"]):
         truth = landmarks_of(source, *options)
         for ranks in (1, 3):
             text = dry(source, *options, ranks=ranks)
@@ -124,7 +127,7 @@ def check_batches(folder):
     source = folder / "few.h5ad"
     simulate(source, 2000, "--dims", "8", "--batches", "5")
     names = resize_batches(source, [7, 10, 11, 400])
-    text = dry(source)
+    text = dry(source, "--neighbors", "10")
     t.check(field(text, "batches").startswith(
         "5, of 7 to 1572 profiles; 2 with fewer than k other points"), text)
     for name, size in zip(names, [7, 10, 11, 400, 1572]):
@@ -138,11 +141,12 @@ def check_batches(folder):
     source = folder / "many.h5ad"
     simulate(source, 3000, "--dims", "4", "--batches", "200", "--force")
     resize_batches(source, [2] * 150 + [20] * 40)
-    text = dry(source)
+    text = dry(source, "--neighbors", "10")
     t.check(text.count("fewer than k = 10 others") == 100
             and "... and 50 more with fewer than k others" in text
             and "-v lists all" in text, text)
-    everything = t.works("info", source, "--batch", "batch", "-v").stdout
+    everything = t.works("info", source, "--batch", "batch", "--neighbors",
+                         "10", "-v").stdout
     t.check(everything.count("fewer than k = 10 others") == 150, everything)
     t.check(len(re.findall(r"^  \S+ +20$", everything, re.M)) == 40,
             everything)
@@ -190,8 +194,7 @@ def check_info(source):
 
 def check_refusals(source, large):
     """What a run needs is said, not failed on; what no run can use is."""
-    crowded = dry(large, "--memory-per-rank", "8M", "--landmarks", "40000",
-                  "--correction", "residual")
+    crowded = dry(large, "--memory-per-rank", "8M", "--landmarks", "40000")
     t.check("too little work space" in crowded
             and "--memory-per-rank" in crowded, crowded)
     tight = dry(large, "--memory-per-rank", "1M")
@@ -216,13 +219,13 @@ def check_plates(folder):
     simulate(source, 90000, "--dims", "6", "--batches", "250", "--clusters",
              "100")
     resize_batches(source, [360] * 249)
-    check_range(source, "--landmarks", "auto")
-    whole = dry(source, "--landmarks", "auto")
+    check_range(source, *PAPER)
+    whole = dry(source, *PAPER)
     with h5py.File(source, "r+") as f:
         order = rng.permutation(f["X"].shape[0])
         for name in ("X", "obs/batch/codes"):
             f[name][...] = f[name][...][order]
-    mixed = dry(source, "--landmarks", "auto")
+    mixed = dry(source, *PAPER)
     middle = [numbers(field(x, "landmarks"))[2] for x in (whole, mixed)]
     t.check(max(middle) < 1.5 * min(middle),
             f"sorted by batch and mixed: {middle}")
@@ -231,11 +234,11 @@ def check_plates(folder):
 def check_limits(large):
     """Numbers stay in order where landmarks are limited, and what is said of
     the first of several passes is not said of all."""
-    text = dry(large, "--landmarks", "auto", "--max-landmarks", "300")
+    text = dry(large, *PAPER, "--max-landmarks", "300")
     low, high, mid = numbers(field(text, "affinities"))
     t.check(low <= mid <= high, f"{low} to {high}, about {mid}")
     t.check(numbers(field(text, "landmarks")) == [300], text)
-    text = dry(large, "--landmarks", "70000")
+    text = dry(large, *ONE, "--landmarks", "70000")
     t.check(numbers(field(text, "landmarks")) == [90000], text)
 
 
@@ -243,7 +246,7 @@ def check_passes(source):
     text = dry(source, "--passes", "3")
     t.check(field(text, "landmarks").endswith(" in the first of 3 passes"),
             text)
-    text = dry(source, "--passes", "auto", "--correction", "residual")
+    text = dry(source)
     t.check(field(text, "landmarks").endswith(
         " in the first of at most 4 passes"), text)
     t.check("the time is that of all of at most 4" in field(text, "forecast"),
@@ -297,7 +300,7 @@ def check_wide(folder):
     """More features than the pilot looks at, all of them dimensions."""
     source = folder / "wide.h5ad"
     simulate(source, 600, "--dims", "1500", "--batches", "3")
-    text = dry(source, "--pca", "0")
+    text = dry(source, *PAPER, "--pca", "0")
     low, high, mid = numbers(field(text, "landmarks"))
     t.check(0 < low <= mid <= high <= 600, text)
     t.check("in 1500 dimensions" in field(text, "work"), text)
@@ -318,11 +321,11 @@ with tempfile.TemporaryDirectory() as name:
     check_wide(folder)
     large = folder / "large.h5ad"
     simulate(large, 90000, "--dims", "6", "--clusters", "10", "--batches", "3")
-    check_range(large, "--landmarks", "auto")
-    check_range(large, "--landmarks", "auto", "--neighbors", "0.2%")
-    check_range(large, "--landmarks", "1000")
-    check_range(large, "--landmarks", "1000", "--neighbors", "20,1%",
-                "--correction", "residual", "--sparsify", "scale")
+    check_range(large, *PAPER)
+    check_range(large, *PAPER, "--neighbors", "0.2%")
+    check_range(large, *ONE, "--landmarks", "1000", "--correction", "smooth",
+                "--sparsify", "elbow", "--neighbors", "10")
+    check_range(large, *ONE)
     check_limits(large)
     check_batches(folder)
     check_matrices(folder)

@@ -64,9 +64,8 @@ with tempfile.TemporaryDirectory() as name:
                 "--clusters", clusters, "--force", "--quiet")
         for memory in ("16M", "64M", "auto"):
             compare(folder, source, memory)
-        compare(folder, source, "32M", "--correction", "residual",
-                "--sparsify", "scale", "--save-affinity", "--threads", "2")
-        compare(folder, source, "24M", "--landmarks", "1000", "--passes",
-                "auto", "--correction", "residual", "--sparsify", "scale",
-                "--stream", "on")
+        compare(folder, source, "64M", "--config", "paper")
+        compare(folder, source, "32M", "--landmarks", "auto",
+                "--save-affinity", "--threads", "2")
+        compare(folder, source, "24M", "--stream", "on")
 t.end()

@@ -15,6 +15,7 @@ import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 
 RCOND = 0.1
+NYSTROM = ["--config", "paper", "--estimator", "nystrom"]
 t = Tests(sys.argv[1], sys.argv[2:])
 
 
@@ -70,7 +71,7 @@ def check_formula(source, folder):
     for ranks in (1, 2, 3, 4):
         out, report = folder / f"out{ranks}.h5ad", folder / f"r{ranks}.json"
         run = t.works("correct", source, out, "--batch", "batch",
-                      "--estimator", "nystrom", "--save-affinity", "-v",
+                      *NYSTROM, "--save-affinity", "-v",
                       "--report", report, ranks=ranks)
         if run.returncode != 0:
             return
@@ -90,7 +91,7 @@ def check_formula(source, folder):
 
 def check_same_ranks(source, folder):
     """On equal numbers of ranks, the same bytes: with passes and threads too."""
-    options = ["--batch", "batch", "--estimator", "nystrom", "--passes", "2"]
+    options = ["--batch", "batch", *NYSTROM, "--passes", "2"]
     for ranks in (1, 3):
         both = []
         for turn, threads in enumerate((1, 2)):
@@ -105,7 +106,7 @@ def check_limits(source, folder):
     t.fails(1, ["affinities between landmarks", "allowed",
                 "--memory-per-rank"],
             "correct", source, folder / "none.h5ad", "--batch", "batch",
-            "--estimator", "nystrom", "--patience", "1000000",
+            *NYSTROM, "--patience", "1000000",
             "--max-landmarks", "400", "--memory-per-rank", "1M", "-q",
             ranks=2)
 

@@ -22,9 +22,9 @@ except ImportError:
 t = Tests(sys.argv[1], sys.argv[3:])
 SCHEMA = json.loads((pathlib.Path(sys.argv[2]) /
                      "docs/report-schema.json").read_text())
-RUNS = [[], ["--pca", 5, "--estimator", "nystrom"],
-        ["--uncovered", "keep", "--max-landmarks", 9], ["--pca", 4, "--passes",
-                                                        2]]
+RUNS = [[], ["--pca", 4, "--passes", 2, "--landmarks", 100],
+        ["--config", "paper", "--pca", 5, "--estimator", "nystrom"],
+        ["--config", "paper", "--uncovered", "keep", "--max-landmarks", 9]]
 
 
 def report_of(folder, options, ranks):

@@ -3,6 +3,7 @@ depend on how many follow, and what each option promises.
 
 usage: test_simulate.py PROGRAM LAUNCHER...
 """
+import json
 import pathlib
 import sys
 import tempfile
@@ -45,7 +46,8 @@ def make(folder, name, *options, ranks=1):
 
 def check_bytes(folder):
     options = ["--points", 1013, "--dims", 7, "--clusters", 130, "--batches", 3,
-               "--missing", 0.4, "--outliers", 0.05, "--truth", "--seed", 5]
+               "--missing", 0.4, "--confounded", 0.5, "--nested", "--outliers",
+               0.05, "--truth", "--seed", 5]
     first = make(folder, "bytes1", *options).read_bytes()
     for ranks in (2, 3, 4):
         now = make(folder, f"bytes{ranks}", *options, ranks=ranks)
@@ -100,6 +102,77 @@ def check_missing(folder):
         t.check((seen.sum(1) == clusters - round(share * clusters)).all(),
                 f"--missing {share}: batches have {seen.sum(1)} clusters")
         t.check(seen.any(0).all(), f"--missing {share}: a cluster is nowhere")
+
+
+def check_confounded(folder):
+    """A point is in its cluster's home with this probability, and elsewhere as
+    without."""
+    options = ["--points", 30000, "--dims", 1, "--clusters", 12, "--batches",
+               4, "--seed", 2]
+    plain = File(make(folder, "even", *options))
+    every = File(make(folder, "every", *options, "--confounded", 1))
+    home = np.array([np.bincount(every.batch[every.label == c], minlength=4)
+                     for c in range(12)])
+    t.check(((home > 0).sum(1) == 1).all(), f"more than one home: {home}")
+    t.check((np.bincount(home.argmax(1), minlength=4) == 3).all(),
+            f"homes are not shared out: {home}")
+    for share in (0.3, 0.8):
+        f = File(make(folder, f"some{share}", *options, "--confounded", share))
+        at_home = (f.batch == every.batch).mean()
+        t.check(abs(at_home - (share + (1 - share) / 4)) < 0.01,
+                f"--confounded {share}: {at_home} are at home")
+        stays = f.batch == plain.batch
+        t.check(np.array_equal(f.label, plain.label)
+                and (f.batch == every.batch)[~stays].all()
+                and np.array_equal(f.x[stays], plain.x[stays]),
+                f"--confounded {share} changes more than batches")
+
+
+def check_nested(folder):
+    options = ["--points", 4000, "--dims", 20, "--clusters", 12, "--batches",
+               9, "--truth"]
+    plain = File(make(folder, "flat", *options))
+    path = make(folder, "nested", *options, "--nested")
+    f = File(path)
+    with h5py.File(path, "r") as h:
+        source = h["obs/source/codes"][()]
+        names = list(h["obs/source/categories"].asstr()[()])
+    t.check(names == ["source_0", "source_1", "source_2"]
+            and np.array_equal(source, f.batch // 3), f"sources {names}")
+    t.check(np.array_equal(f.truth, plain.truth)
+            and np.array_equal(f.batch, plain.batch), "--nested moves points")
+    off = np.array([(f.x - f.truth)[f.batch == b].mean(0) for b in range(9)])
+    sources = off.reshape(3, 3, -1).mean(1)
+    t.check(sources.var(0).sum() > off.reshape(3, 3, -1).var(1).sum(1).mean(),
+            "sources differ less than their batches")
+    check_columns(folder, path)
+
+
+def score(path, column):
+    said = path.with_suffix(".json")
+    said.unlink(missing_ok=True)
+    t.works("evaluate", path, "--batch", column, "--label", "label", "--json",
+            said)
+    scores = json.loads(said.read_text())["matrices"]["X"]["scores"]
+    return scores["avg_all"], scores["map"]
+
+
+def check_columns(folder, path):
+    """Coarse to fine removes both effects better than either column alone."""
+    found = {}
+    for columns in ("source", "batch", "source,batch"):
+        out = folder / "out.h5ad"
+        t.works("correct", path, out, "--batch", columns, "--force", "-q")
+        found[columns] = np.array([score(out, c) for c in ("source", "batch")])
+    both = found.pop("source,batch")
+    for columns, alone in found.items():
+        t.check((both > alone).all(), f"{columns} {alone}, both {both}")
+    first = File(out).x
+    for ranks in (2, 3):
+        t.works("correct", path, out, "--batch", "source,batch", "--force",
+                "-q", ranks=ranks)
+        t.check(np.array_equal(File(out).x, first),
+                f"two columns: other bytes on {ranks} ranks")
 
 
 def check_outliers(folder):
@@ -162,6 +235,7 @@ def check_usage(folder):
         for wrong in ("0", "2.5"):
             t.fails(2, [f"--{name}", wrong], "simulate", path, f"--{name}",
                     wrong)
+    t.fails(2, ["--confounded", "1.1"], "simulate", path, "--confounded", 1.1)
     for name in ("missing", "outliers"):
         for wrong in ("-0.1", "1"):
             t.fails(2, [f"--{name}", wrong], "simulate", path, f"--{name}",
@@ -192,8 +266,8 @@ def check_output(folder):
 
 def main():
     for check in (check_bytes, check_prefix, check_content, check_missing,
-                  check_outliers, check_use, check_anndata, check_usage,
-                  check_output):
+                  check_confounded, check_nested, check_outliers, check_use,
+                  check_anndata, check_usage, check_output):
         with tempfile.TemporaryDirectory() as name:
             check(pathlib.Path(name))
     t.end()

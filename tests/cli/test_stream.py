@@ -17,9 +17,8 @@ import numpy as np  # noqa: E402
 
 t = Tests(sys.argv[1], sys.argv[2:])
 RUNS = [
-    ["--passes", 2, "--pca", 8, "--save-affinity"],
-    ["--passes", 2, "--pca", 8, "--correction", "residual", "--sparsify",
-     "scale", "--trust", "on", "--blend", 0.5, "--keep-original"],
+    ["--config", "paper", "--passes", 2, "--pca", 8, "--save-affinity"],
+    ["--passes", 2, "--pca", 8, "--blend", 0.5, "--keep-original"],
 ]
 
 

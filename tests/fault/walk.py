@@ -15,7 +15,7 @@ import tempfile
 TIMEOUT = 60
 # What a point needs to be on the way: options, and a further fault.
 STOP = ["--checkpoint", "{folder}/state.h5"], ",row:0:term:2"
-NEEDS = {"invert": (["--estimator", "nystrom"], ""),
+NEEDS = {"invert": (["--config", "paper", "--estimator", "nystrom"], ""),
          "keep": STOP, "fill": STOP, "publish": STOP}
 # A helper process that only rank 0 has.
 FIRST_ONLY = {"aside"}

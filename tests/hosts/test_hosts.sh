@@ -111,8 +111,9 @@ check() {
 begin() {
     local i before
     before=$(traffic)
-    (on_hosts correct slow.h5ad "$1.h5ad" --batch batch --patience 1000000 \
-        --max-landmarks 1000000 --quiet "${@:2}") >"$1.log" 2>&1 &
+    (on_hosts correct slow.h5ad "$1.h5ad" --batch batch --config paper \
+        --patience 1000000 --max-landmarks 1000000 --quiet \
+        "${@:2}") >"$1.log" 2>&1 &
     job=$!
     for ((i = 0; i < 150; i++)); do
         [ $(($(traffic) - before)) -gt 3000000 ] && return 0

@@ -4,7 +4,7 @@
 # not matter; a job has half of that.
 # shellcheck disable=SC2154
 
-slow="--passes 6"
+slow="--config paper --passes 6"
 # shellcheck disable=SC2086
 "$balans" correct in.h5ad slow-one.h5ad --quiet --batch batch $slow || exit 1
 

@@ -31,7 +31,7 @@ def check(ok, what):
 
 def libraries():
     text = (root / "meson.build").read_text()
-    return {m.replace("-openmpi", "") for m in
+    return {re.sub("-(open)?mpi$", "", m) for m in
             re.findall(r"dependency\('([\w.-]+)'", text)} - ELSEWHERE
 
 

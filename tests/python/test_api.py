@@ -99,6 +99,14 @@ class Correct(unittest.TestCase):
                     getattr(self.adata, group)[name],
                     getattr(before, group)[name])
 
+    def test_several_batch_columns(self):
+        import balans
+        import numpy as np
+        self.adata.obs["half"] = np.where(np.arange(N) < N // 2, "a", "b")
+        wanted = self.by_program("--batch", "half,plate")
+        balans.correct(self.adata, ["half", "plate"])
+        np.testing.assert_array_equal(self.adata.X, wanted.X)
+
     def test_kinds_of_batches_and_matrices(self):
         import balans
         import numpy as np
@@ -146,12 +154,28 @@ class Correct(unittest.TestCase):
         self.fails(1, ["the object", "row 17", "Cells_3"], a, "plate")
 
     def test_a_launcher_that_fails_is_quoted(self):
-        launcher = self.folder / "launch"
-        launcher.write_text("#!/bin/sh\necho ------ >&2\n"
-                            "echo no slots >&2\nexit 3\n")
-        launcher.chmod(launcher.stat().st_mode | stat.S_IXUSR)
-        self.fails(3, ["launch: no slots"], self.adata, "plate", ranks=2,
-                   launcher=[str(launcher)])
+        launcher = self.stub("echo ------ >&2", "echo no slots >&2", "exit 3")
+        self.fails(3, ["stub: no slots"], self.adata, "plate", ranks=2,
+                   launcher=[launcher])
+
+    def stub(self, *lines):
+        path = self.folder / "stub"
+        path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return str(path)
+
+    def test_warnings_are_passed_on(self):
+        program = self.stub(
+            "echo 'balans: warning: batches share few kinds' >&2",
+            f"exec '{os.environ['BALANS']}' \"$@\"")
+        import balans
+        with self.assertWarnsRegex(UserWarning, "^batches share few kinds"):
+            balans.correct(self.adata, "plate", program=program)
+
+    def test_a_signal_is_named(self):
+        program = self.stub("echo 'balans: sample: 20 %' >&2", "kill -9 $$")
+        self.fails(-9, ["signal 9", "sample: 20 %"], self.adata, "plate",
+                   program=program)
 
     def test_nothing_is_left_in_the_scratch_folder(self):
         import balans
@@ -166,16 +190,14 @@ class Correct(unittest.TestCase):
 
         import balans
         from balans import _program
-        teller = self.folder / "tell"
-        teller.write_text(
-            "#!/bin/sh\necho 'balans: sample: 25.5 % of points' >&2\n"
-            "echo 'balans: write 80 %' >&2\n"
-            "echo 'balans: numeric error: cannot go on' >&2\nexit 1\n")
-        teller.chmod(teller.stat().st_mode | stat.S_IXUSR)
+        teller = self.stub(
+            "echo 'balans: sample: 25.5 % of points' >&2",
+            "echo 'balans: write 80 %' >&2",
+            "echo 'balans: numeric error: cannot go on' >&2", "exit 1")
         shown = mock.MagicMock()
         with mock.patch.object(_program, "bar", return_value=shown):
             self.fails(1, ["cannot go on"], self.adata, "plate",
-                       program=str(teller))
+                       program=teller)
         self.assertEqual([c.args[0] for c in
                           shown.set_description_str.call_args_list],
                          ["sample", "write"])

@@ -119,6 +119,27 @@ class ToH5ad(Case):
         self.assertLessEqual(max(largest) * 8 * D, 1000)
         self.assertEqual(sum(largest), N)
 
+    def test_a_file_is_not_held_as_a_whole(self):
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+        from balans import _sources, _values
+        rng, held, add = np.random.default_rng(0), [], _values.Spool.add
+        table = pa.table({f"Cells_{j}": rng.random(100000, np.float32)
+                          for j in range(50)})
+        pq.write_table(table, "in.parquet", row_group_size=5000)
+        size = table.nbytes
+        del table
+
+        def watch(self, batch):
+            held.append(pa.total_allocated_bytes())
+            add(self, batch)
+
+        with mock.patch.object(_sources, "BUDGET", 1 << 20), \
+                mock.patch.object(_values.Spool, "add", watch):
+            self.convert("in.parquet", "out.h5ad")
+        self.assertLess(max(held), size / 3)
+
     def test_metadata_named(self):
         make_frame().to_parquet("in.parquet")
         self.convert("in.parquet", "out.h5ad", "--metadata", "Note,Cells_1")

@@ -90,6 +90,32 @@ void ref_smooth(const ref_sample *s, const double *value, int64_t d,
 void ref_residual(const ref_sample *s, const int *batch, int64_t batches,
                   const double *value, int64_t d, double *out);
 
+/** One pass of blending; points that no landmark covers stay. */
+void ref_blend(const ref_sample *s, double share, const double *value,
+               int64_t d, double *out);
+
+/** The landmarks' scales in float32, [m, batches], -1 where there is none; to
+ *  be freed with free(). */
+double *ref_scales(const ref_data *x, const ref_params *par,
+                   const ref_sample *s);
+
+/** How far landmarks believe batches. */
+typedef struct ref_trust {
+    double *omega, *q;     ///< [m, batches]
+    int64_t pairs, unseen; ///< of a landmark and another batch
+} ref_trust;
+
+/** Trust of the form `on`, or `strict`. */
+ref_trust *ref_trust_create(const ref_sample *s, const double *s2,
+                            const int *batch, int64_t batches, bool strict);
+void ref_trust_destroy(ref_trust **t);
+
+/** The residual form with trust.
+ *  @param[in] keep  whether points that no landmark covers stay */
+void ref_trusted(const ref_sample *s, const ref_trust *t, const int *batch,
+                 int64_t batches, bool keep, const double *value, int64_t d,
+                 double *out);
+
 /** @param[in] input  [n, d], gives the range of every feature
  *  @return covered points that fell back to smooth */
 int64_t ref_nystrom(const ref_sample *s, double rcond, const double *input,

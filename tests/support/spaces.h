@@ -5,6 +5,8 @@
 #ifndef TEST_SPACES_H
 #define TEST_SPACES_H
 
+#include <stddef.h>
+
 #include "balans/algo/space.h"
 
 /* A data set: points, features, and a value for each. */

@@ -42,7 +42,7 @@ typedef struct bal_params {
     int64_t patience;
     int sparsify; ///< bal_sparsify
     double gate;
-    int uncovered; ///< bal_uncovered
+    int uncovered;     ///< bal_uncovered
     int64_t landmarks; ///< 0 = auto
     int64_t max_landmarks;
     int correction; ///< bal_correction
@@ -54,9 +54,11 @@ typedef struct bal_params {
     int distance;   ///< bal_space_kind
     int64_t sample; ///< 0 = all points
     int64_t points, dims, clusters, batches;
-    double missing;  ///< share of the clusters that each batch lacks
-    double outliers; ///< share of the points with wild values
-    bool truth;      ///< store the values without batch effects
+    double missing;    ///< share of the clusters that each batch lacks
+    double confounded; ///< share of the points in their cluster's own batch
+    bool nested;       ///< batches lie in sources
+    double outliers;   ///< share of the points with wild values
+    bool truth;        ///< store the values without batch effects
     uint64_t seed;
     bool save_affinity;
     bool keep_original;

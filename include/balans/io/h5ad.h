@@ -49,6 +49,10 @@ typedef struct bal_matrix_info {
  */
 bal_verdict bal_h5ad_open(bal_comm *c, const char *path, bal_h5ad **out);
 
+/** Allows compressed chunks of a matrix as many bytes in memory, 1 GiB if
+ *  nobody says; for bal_h5ad_matrix_open().  Local. */
+void bal_h5ad_allow(bal_h5ad *f, bal_size memory);
+
 /** Closes it and sets `*f` to NULL; NULL is fine.  Local. */
 void bal_h5ad_close(bal_h5ad **f);
 
@@ -69,7 +73,8 @@ bal_size bal_h5ad_file_bytes(const bal_h5ad *f);
  * @param[out] info  filled in
  * Fails with BAL_EINPUT: no such matrix (the message lists those there are),
  * not two-dimensional, not numeric, a number of rows other than that of obs,
- * a compression filter this HDF5 lacks; BAL_ENOMEM.
+ * a compression filter this HDF5 lacks, a compressed chunk larger than what
+ * bal_h5ad_allow() allows; BAL_ENOMEM.
  */
 bal_verdict bal_h5ad_matrix_open(bal_h5ad *f, const char *name,
                                  bal_matrix_info *info);
@@ -113,14 +118,15 @@ bal_status bal_h5ad_read_rows(bal_h5ad *f, bal_gidx first, bal_size count,
                               float *rows);
 
 /**
- * Reads a column of obs that names groups: categorical, string array, nullable
- * string array, integer, nullable integer or boolean.  Values that occur
- * nowhere are dropped.
+ * Reads a column of obs that names groups: categorical, string array, integer,
+ * boolean, each also nullable, an enumeration, or whole floating-point numbers.
+ * Values that occur nowhere are dropped.
  *
  * Collective.  Same on every rank: column, what ("batch", "label": for
  * messages).
  * Fails with BAL_EINPUT: no such column (the message lists those there are), a
- * value missing (naming the first row), floating-point numbers.
+ * value missing or a code without category (naming the first row), a number
+ * that is not whole, and, but for "obs", another value in each row.
  */
 bal_verdict bal_h5ad_labels(bal_h5ad *f, const char *column, const char *what,
                             bal_labels **out);

@@ -45,7 +45,8 @@ def correct(adata: anndata.AnnData, batch: str | Sequence[str], *,
     """Remove batch effects from profiles.
 
     Runs ``balans correct`` on a file in a temporary folder; the result is the
-    program's, byte for byte, on any number of ranks and threads.
+    program's, byte for byte, on any number of ranks and threads.  What it warns
+    of becomes a UserWarning.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sysconfig
 import threading
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,7 @@ class _Listener(threading.Thread):
 
     def __init__(self, stream: Any, shown: Any) -> None:
         super().__init__(daemon=True)
+        self.warnings: list[str] = []
         self._own = ""
         self._others: list[str] = []  # the first: the launcher's matter
         self._stream, self._bar = stream, shown
@@ -93,19 +95,26 @@ class _Listener(threading.Thread):
         for line in self._stream:
             line = line.strip()
             if line.startswith("balans: "):
-                self._own = line.removeprefix("balans: ")
-                self._show(_SHARE.match(self._own))
+                self._take(line.removeprefix("balans: "))
             elif line.strip("- ") and len(self._others) < 3:
                 self._others.append(line)
 
-    def _show(self, m: re.Match[str] | None) -> None:
+    def _take(self, line: str) -> None:
+        if line.startswith("warning: "):
+            self.warnings.append(line.removeprefix("warning: "))
+            return
+        self._own = line
+        m = _SHARE.match(line)
         if m is not None:
             self._bar.set_description_str(m["text"].rstrip(" :,"), False)
             self._bar.n = min(100.0, float(m["percent"]))
             self._bar.refresh()
 
-    def reason(self, ended_by: str) -> str:
+    def reason(self, ended_by: str, code: int) -> str:
         """The program's last line; without one, what its launcher says."""
+        if code < 0:
+            return (f"{ended_by} was ended by signal {-code}"
+                    + f", after '{self._own}'" * bool(self._own))
         return self._own or f"{ended_by}: " + (" ".join(self._others)
                                                or "ended without a word")
 
@@ -117,8 +126,9 @@ def run(args: Sequence[str], *, ranks: int = 1, threads: int | None = None,
         names: Mapping[str, str] | None = None) -> None:
     """Runs the program to its end.
 
-    Fails with an Error: what the program says, with its exit code; `names` has
-    better ones for temporary files in it.
+    What the program warns of becomes a UserWarning.  Fails with an Error: what
+    the program says, with its exit code; `names` has better ones for temporary
+    files in it.
     """
     if ranks < 1:
         raise Error(f"cannot run on {ranks} ranks", 2)
@@ -146,8 +156,10 @@ def run(args: Sequence[str], *, ranks: int = 1, threads: int | None = None,
         raise
     finally:
         shown.close()
+    for text in listener.warnings:
+        warnings.warn(text, stacklevel=3)
     if code != 0:
-        reason = listener.reason(Path(command[0]).name)
+        reason = listener.reason(Path(command[0]).name, code)
         for path, name in (names or {}).items():
             reason = reason.replace(f"'{path}'", name)
         raise Error(reason, code)

@@ -104,8 +104,9 @@ class _Parquet(Source):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        # A buffer of each column, instead of all of its chunk.
-        self._file = pq.ParquetFile(path, buffer_size=1 << 15)
+        # A buffer of each column, instead of all of its chunk or of the file.
+        self._file = pq.ParquetFile(path, buffer_size=1 << 15,
+                                    pre_buffer=False)
         self._take_schema(self._file.schema_arrow)
         self.rows = self._file.metadata.num_rows
 

@@ -32,9 +32,10 @@ class Spool:
 
     def add(self, batch: pa.RecordBatch) -> None:
         out = np.empty((batch.num_rows, len(self.names)), self.dtype)
+        at = {name: i for i, name in enumerate(batch.schema.names)}
         with np.errstate(over="ignore"):  # too large for float32: not finite
             for j, name in enumerate(self.names):
-                column = batch.column(batch.schema.get_field_index(name))
+                column = batch.column(at[name])
                 if pa.types.is_null(column.type):
                     out[:, j] = np.nan
                     continue
@@ -44,9 +45,13 @@ class Spool:
         out.tofile(self._file)
         self.rows += batch.num_rows
 
-    def finish(self) -> Array:
-        """All of it, mapped into memory and read from there when used."""
+    def finish(self) -> None:
+        """No more rows."""
         self._file.close()
+
+    def view(self) -> Array:
+        """All of it, mapped into memory; mapped anew for each block, so that
+        what was read does not stay there."""
         shape = (self.rows, len(self.names))
         if not self.rows:
             return np.empty(shape, self.dtype)
@@ -64,9 +69,9 @@ class Values:
     """
 
     def __init__(self, spool: Spool) -> None:
-        self.names = spool.names
-        self._raw = spool.finish()
-        n, d = self._raw.shape
+        spool.finish()
+        self._spool, self.names = spool, spool.names
+        n, d = spool.rows, len(spool.names)
         self.rows, self.features = np.ones(n, bool), np.ones(d, bool)
         self._replacement = np.full(d, np.nan, np.float32)
         self._group = np.zeros(n, np.int64)
@@ -94,7 +99,8 @@ class Values:
         step = max(1, BUDGET // (8 * max(1, len(self.names))))
         for first in range(0, len(kept), step):
             rows = kept[first:first + step]
-            yield rows, self._transform(self._raw[rows], rows, slice(None))
+            yield rows, self._transform(self._spool.view()[rows], rows,
+                                        slice(None))
 
     def blocks(self) -> Iterator[Array]:
         """float32 [rows, kept features], in order: what is to be written."""
@@ -140,7 +146,7 @@ class Values:
             step = max(1, BUDGET // (8 * len(rows)))
             for first in range(0, d, step):
                 cols = slice(first, first + step)
-                x = self._raw[rows, cols].astype(np.float64)
+                x = self._spool.view()[rows, cols].astype(np.float64)
                 x[~np.isfinite(x)] = np.nan
                 self._centre[g, cols], self._scale[g, cols] = fit(x)
 
@@ -214,7 +220,7 @@ class Values:
         for first in range(0, len(kept), step):
             rows = kept[first:first + step]
             out[first:first + step] = self._transform(
-                self._raw[rows][:, cols], rows, cols)
+                self._spool.view()[rows][:, cols], rows, cols)
         return out
 
     def _describe(self, by_feature: Array, by_row: Array, steps: list[str],

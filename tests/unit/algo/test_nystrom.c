@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "affinities.h"
+#include "balans/algo/correct.h"
 #include "balans/base/mem.h"
 #include "balans/kernel/moments.h"
+#include "balans/linalg/pinv.h"
 #include "mpi_check.h"
-#include "points.h"
 
 typedef struct shape {
     int64_t size[5], batches, d, repeat;
@@ -59,32 +61,8 @@ static void prepare(const shape *s, bool keep)
     par.patience = keep ? 1 : 10;
     par.scale = keep;
     sample = ref_sample_create(data, &par, 1);
+    affinities_round(sample, data, false);
     p = points_create(&c, data);
-}
-
-/* This rank's columns of the reference's A. */
-static bal_csr *affinities(const bal_layout *l)
-{
-    bal_csr *a = NULL;
-    bal_gidx first = l->rank_first[l->rank];
-
-    (void)bal_csr_create(l, &a);
-    for (int64_t i = 0; i < sample->m; i++) {
-        const double *dense = sample->a + i * sample->n + first;
-        bal_csr_row row = {0};
-        bal_size count = 0, e = 0;
-        for (bal_lidx j = 0; j < l->m; j++)
-            count += dense[j] > 0;
-        (void)bal_csr_row_create(&row, count);
-        row.landmark = sample->landmark[i];
-        for (bal_lidx j = 0; j < l->m; j++)
-            if (dense[j] > 0) {
-                row.index[e] = j;
-                row.value[e++] = (float)dense[j];
-            }
-        (void)bal_csr_push(a, &row);
-    }
-    return a;
 }
 
 /* What is in float32 for the program is so for the reference. */
@@ -108,42 +86,94 @@ static void outcome_finish(outcome *o)
     free(o->again);
 }
 
-static void run(bal_nystrom *s, const bal_range *range, bal_size memory,
-                int threads, const float *from, bal_shard *x, float **out)
-{
-    size_t bytes = (size_t)x->m * (size_t)x->d * sizeof(float);
+/* What all calls of one estimator share. */
+typedef struct estimate {
+    affinities a;
+    bal_parts *parts;
+    bal_nystrom *s;
+    float *low, *high; /* [d] */
+} estimate;
 
-    memcpy(x->at, from + p->layout->rank_first[c.rank] * data->d, bytes);
-    bal_verdict st = bal_nystrom_correct(&c, s, range, memory, threads, x);
+static void must(bal_verdict st)
+{
     all_assert_msg(!bal_failed(st), "%s", bal_error_get()->text);
-    *out = malloc(bytes + 1);
-    memcpy(*out, x->at, bytes);
+}
+
+static estimate estimate_create(double rcond)
+{
+    estimate e = {.a = affinities_create(&c, p, sample)};
+
+    e.low = ref_new(data->d, (int64_t)sizeof *e.low);
+    e.high = ref_new(data->d, (int64_t)sizeof *e.high);
+    for (int64_t f = 0; f < data->d; f++) {
+        e.low[f] = e.high[f] = data->x[f];
+        for (int64_t j = 0; j < data->n; j++) {
+            e.low[f] = fminf(e.low[f], data->x[j * data->d + f]);
+            e.high[f] = fmaxf(e.high[f], data->x[j * data->d + f]);
+        }
+    }
+    must(bal_parts_create(&c, e.a.by_tile, p->layout, 1, &e.parts));
+    must(bal_nystrom_create(&c, e.a.by_tile, p->layout, sample->landmark,
+                            p->x->m, rcond, plenty, &e.s));
+    return e;
+}
+
+static void estimate_finish(estimate *e)
+{
+    bal_nystrom_destroy(&e->s);
+    bal_parts_destroy(&e->parts);
+    affinities_finish(&e->a);
+    free(e->low);
+    free(e->high);
+}
+
+/* Corrects the values `from`, [n, d] in the order of the points. */
+static float *run(estimate *e, bool again, bal_size memory, int threads,
+                  const float *from)
+{
+    bal_blocks *x = p->x;
+    size_t bytes = (size_t)(x->m * x->d) * sizeof(float);
+    float *most = ref_new(x->d, (int64_t)sizeof *most);
+    float *kept = malloc(bytes + 1), *out = malloc(bytes + 1);
+
+    memcpy(kept, x->at, bytes);
+    for (int64_t j = 0; j < data->n; j++) {
+        int64_t at = data->row[j] - x->first;
+        if (at >= 0 && at < x->m)
+            memcpy(x->at + at * x->d, from + j * x->d,
+                   (size_t)x->d * sizeof(float));
+    }
+    must(bal_correct_bounds(&c, x, most));
+    must(bal_nystrom_correct(&c, e->s, e->a.by_block, e->parts,
+                             again ? NULL : e->low, again ? NULL : e->high,
+                             memory, threads, most, x));
+    memcpy(out, x->at, bytes);
+    memcpy(x->at, kept, bytes);
+    free(kept);
+    free(most);
+    return out;
 }
 
 /* Corrects the profiles, and then `other` with the same fallbacks. */
 static outcome correct(double rcond, bal_size memory, int threads,
                        const float *other)
 {
-    bal_csr *a = affinities(p->layout);
-    bal_shard *x = NULL;
-    bal_nystrom *s = NULL;
-    bal_range range;
+    estimate e = estimate_create(rcond);
     outcome o;
 
-    bal_status made = bal_shard_create(p->layout, data->d, &x);
-    all_assert(!bal_failed(made));
-    bal_verdict st = bal_range_find(&c, p->x, &range);
-    all_assert(!bal_failed(st));
-    st = bal_nystrom_create(&c, a, rcond, plenty, &s);
-    all_assert_msg(!bal_failed(st), "%s", bal_error_get()->text);
-    run(s, &range, memory, threads, data->x, x, &o.x);
-    run(s, NULL, memory, threads, other, x, &o.again);
-    o.report = bal_nystrom_told(s);
-    bal_nystrom_destroy(&s);
-    bal_range_finish(&range);
-    bal_shard_destroy(&x);
-    bal_csr_destroy(&a);
+    o.x = run(&e, false, memory, threads, data->x);
+    o.again = run(&e, true, memory, threads, other);
+    o.report = bal_nystrom_told(e.s);
+    estimate_finish(&e);
     return o;
+}
+
+/* The row of this rank where point j stands; -1: none. */
+static int64_t place_of(int64_t j)
+{
+    int64_t at = data->row[j] - p->x->first;
+
+    return at >= 0 && at < p->x->m ? at : -1;
 }
 
 static double largest(int64_t f)
@@ -158,15 +188,16 @@ static double largest(int64_t f)
 /* Values off by more than rounding to float32, or twice in double, explains. */
 static int count_wrong(const float *got, const double *want)
 {
-    bal_gidx first = p->layout->rank_first[c.rank];
     int wrong = 0;
 
     for (int64_t f = 0; f < data->d; f++) {
         double slack = 1e-8 * largest(f);
-        for (bal_lidx j = 0; j < p->layout->m; j++) {
-            double w = want[(first + j) * data->d + f];
-            double error = fabs((double)got[j * data->d + f] - w);
-            wrong += !(error <= fabs(w) * FLT_EPSILON + slack);
+        for (int64_t j = 0; j < data->n; j++) {
+            int64_t at = place_of(j);
+            double w = want[j * data->d + f];
+            if (at >= 0)
+                wrong += !(fabs((double)got[at * data->d + f] - w) <=
+                           fabs(w) * (double)FLT_EPSILON + slack);
         }
     }
     return wrong;
@@ -239,12 +270,23 @@ START_TEST(equals_the_dense_formula)
 }
 END_TEST
 
+/* Memory for one panel of eight features, not for two. */
+static bal_size one_panel(int threads)
+{
+    bal_size m = sample->m;
+    bal_size panel = 8 * (16 * m + 4 * threads + 64) * 3 / 2 +
+                     threads * 16 * (m * BAL_BLOCK + 2 * BAL_BLOCK);
+
+    return 2 * panel + bal_pinv_memory_after(m, c.size) +
+           bal_pinv_apply_memory(m, BAL_NB, c.size) + 24 * m;
+}
+
 START_TEST(equals_it_in_panels_and_threads)
 {
     prepare(&shapes[_i], false);
     check(0.1, plenty, 3);
-    check(0.1, 1, 2);
-    check(0.1, 400000 * (1 + c.rank), 1);
+    check(0.1, one_panel(2), 2);
+    check(0.1, one_panel(1) + (c.rank << 14), 1);
 }
 END_TEST
 
@@ -276,7 +318,7 @@ START_TEST(maps_a_constant_to_itself)
     points_destroy(&p);
     p = points_create(&c, data);
     outcome o = correct(0.1, plenty, 1, data->x);
-    for (bal_lidx j = 0; j < p->layout->m; j++)
+    for (bal_size j = 0; j < p->x->m; j++)
         for (int64_t f = 0; f < data->d; f++)
             wrong += o.x[j * data->d + f] != constant(f);
     bal_size falls = o.report.fallbacks;
@@ -305,7 +347,7 @@ START_TEST(a_constant_among_others_does_no_harm)
     points_destroy(&p);
     p = points_create(&c, data);
     outcome flat = correct(0.1, plenty, 1, data->x);
-    for (bal_lidx j = 0; j < p->layout->m; j++)
+    for (bal_size j = 0; j < p->x->m; j++)
         wrong += flat.x[j * d + d - 1] != 12345.678f;
     bal_size a = copied.report.fallbacks, b = flat.report.fallbacks;
     outcome_finish(&copied);
@@ -324,12 +366,12 @@ START_TEST(keeps_what_no_landmark_covers)
     prepare(&shapes[1], true);
     all_assert(sample->uncovered > 10);
     outcome o = correct(0.1, plenty, 2, data->x);
-    for (bal_lidx j = 0; j < p->layout->m; j++) {
-        bal_gidx pos = p->layout->rank_first[c.rank] + j;
-        if (sample->coverage[pos] > 0)
+    for (int64_t j = 0; j < data->n; j++) {
+        int64_t at = place_of(j);
+        if (at < 0 || sample->coverage[j] > 0)
             continue;
         kept++;
-        wrong += memcmp(o.x + j * data->d, data->x + pos * data->d,
+        wrong += memcmp(o.x + at * data->d, data->x + j * data->d,
                         (size_t)data->d * sizeof(float)) != 0;
     }
     outcome_finish(&o);
@@ -397,9 +439,11 @@ START_TEST(says_what_does_not_fit)
 
     prepare(&shapes[1], false);
     bal_size held = bal_mem_held();
-    bal_csr *a = affinities(p->layout);
-    bal_verdict st = bal_nystrom_create(&c, a, 0.1, 1000, &s);
-    bal_csr_destroy(&a);
+    affinities a = affinities_create(&c, p, sample);
+    bal_verdict st =
+        bal_nystrom_create(&c, a.by_tile, p->layout, sample->landmark, p->x->m,
+                           0.1, 1000, &s);
+    affinities_finish(&a);
     all_assert(st.code == BAL_ENOMEM && s == NULL);
     all_assert_msg(strstr(bal_error_get()->text, "1000 B") != NULL, "%s",
                    bal_error_get()->text);
@@ -412,7 +456,7 @@ START_TEST(leaves_no_memory_behind)
 {
     prepare(&shapes[1], false);
     bal_size held = bal_mem_held();
-    outcome o = correct(0.1, 300000, 2, data->x);
+    outcome o = correct(0.1, one_panel(2), 2, data->x);
     outcome_finish(&o);
     all_assert(bal_mem_held() == held);
 }

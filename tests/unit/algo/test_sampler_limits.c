@@ -229,7 +229,7 @@ START_TEST(takes_as_many_blocks_as_will_be_needed)
         bal_csr_destroy(&a);
         bal_sample_report_finish(&report);
     }
-    all_assert_msg(wide[0] == 30 && wide[1] == 3 && wide[2] == 8, "%d, %d, %d",
+    all_assert_msg(wide[0] == 30 && wide[1] == 3 && wide[2] == 9, "%d, %d, %d",
                    wide[0], wide[1], wide[2]);
 }
 END_TEST

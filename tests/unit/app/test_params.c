@@ -21,11 +21,13 @@ START_TEST(has_the_documented_defaults)
     all_assert(bal_params_default(&p) == BAL_OK);
     all_assert(p.batch == NULL && strcmp(p.matrix, "X") == 0);
     all_assert(p.scale == BAL_SCALE_STANDARD && p.clip == 10 && p.pca == 50);
-    all_assert(p.neighbors.k == 10 && p.neighbors.share == 0);
+    all_assert(p.neighbors.k == 20 && p.neighbors.share == 0.01);
     all_assert(p.block == 50 && p.patience == 20 && p.max_landmarks == 0);
-    all_assert(p.sparsify == BAL_ELBOW && p.uncovered == BAL_EXTEND);
-    all_assert(p.gate == 0 && p.passes == 1 && p.seed == 0 && p.rcond == 0.1);
-    all_assert(p.correction == BAL_SMOOTH && p.estimator == BAL_NORMAL);
+    all_assert(p.landmarks == 1000 && p.sparsify == BAL_SCALE);
+    all_assert(p.uncovered == BAL_EXTEND && p.gate == 0 && p.passes == 0);
+    all_assert(p.seed == 0 && p.rcond == 0.1 && p.blend == 0);
+    all_assert(p.correction == BAL_RESIDUAL && p.estimator == BAL_NORMAL);
+    all_assert(p.trust == BAL_TRUST_ON && p.stream == BAL_STREAM_AUTO);
     all_assert(bal_params_memory(&p) == 1 << 30);
     bal_params_destroy(&p);
     all_assert(bal_mem_held() == 0);
@@ -136,10 +138,10 @@ START_TEST(checks_rules_between_parameters)
     p.gate = 1;
     all_assert(bal_params_check(&p) == BAL_OK);
     p.estimator = BAL_NYSTROM;
-    all_assert(bal_params_check(&p) == BAL_OK);
-    p.correction = BAL_RESIDUAL;
     all_assert(bal_params_check(&p) == BAL_EUSAGE);
     bal_error_clear();
+    p.correction = BAL_SMOOTH;
+    all_assert(bal_params_check(&p) == BAL_OK);
     bal_params_destroy(&p);
 }
 END_TEST
@@ -157,22 +159,21 @@ static const together pairs[] = {
     {{"landmarks", "uncovered"}, {"500", "keep"}, true},
     {{"landmarks", "max-landmarks"}, {"500", "100"}, true},
     {{"trust"}, {"off"}, true},
-    {{"trust"}, {"strict"}, false},
-    {{"trust", "correction"}, {"strict", "residual"}, false},
-    {{"trust", "sparsify"}, {"strict", "scale"}, false},
-    {{"trust", "correction", "sparsify"},
-     {"strict", "residual", "scale"},
-     true},
-    {{"trust", "passes", "sparsify"}, {"strict", "2", "scale"}, true},
-    {{"trust", "estimator", "passes", "sparsify"},
-     {"strict", "nystrom", "1", "scale"},
+    {{"trust"}, {"strict"}, true},
+    {{"trust", "correction"}, {"strict", "smooth"}, false},
+    {{"trust", "sparsify"}, {"strict", "elbow"}, false},
+    {{"trust", "passes", "correction"}, {"strict", "2", "smooth"}, true},
+    {{"trust", "estimator", "passes", "correction"},
+     {"strict", "nystrom", "1", "smooth"},
      false},
-    {{"trust", "estimator", "passes", "sparsify"},
-     {"strict", "nystrom", "2", "scale"},
+    {{"trust", "estimator", "passes", "correction"},
+     {"strict", "nystrom", "2", "smooth"},
      true},
-    {{"blend"}, {"0.5"}, false},
+    {{"correction"}, {"smooth"}, true},
+    {{"sparsify"}, {"elbow"}, true},
+    {{"blend", "correction"}, {"0.5", "smooth"}, false},
     {{"blend"}, {"0"}, true},
-    {{"blend", "correction"}, {"0.5", "residual"}, true},
+    {{"blend"}, {"0.5"}, true},
     {{"estimator", "correction"}, {"nystrom", "residual"}, false},
 };
 

@@ -195,6 +195,9 @@ static void run_program(const char *in, const char *out, int64_t passes,
     p.output = copy_of(out);
     p.pca = P;
     p.neighbors = (bal_neighbors){.k = 5};
+    p.landmarks = 0;
+    p.sparsify = BAL_ELBOW;
+    p.trust = BAL_TRUST_OFF;
     p.block = 20;
     p.patience = 10;
     p.seed = 3;
@@ -254,13 +257,12 @@ START_TEST(says_how_many_passes_there_are)
     bal_params p;
 
     all_assert(bal_params_default(&p) == BAL_OK);
-    all_assert(bal_run_passes(&p) == 1);
+    all_assert(bal_run_passes(&p) == 4);
     p.passes = 7;
     all_assert(bal_run_passes(&p) == 7);
     p.passes = 0;
+    p.correction = BAL_SMOOTH;
     all_assert(bal_run_passes(&p) == 1);
-    p.correction = BAL_RESIDUAL;
-    all_assert(bal_run_passes(&p) == 4);
     bal_params_destroy(&p);
 }
 END_TEST
@@ -270,8 +272,8 @@ START_TEST(says_whether_batches_are_weighed)
     bal_params p;
 
     all_assert(bal_params_default(&p) == BAL_OK);
-    p.trust = BAL_TRUST_ON;
-    p.sparsify = BAL_SCALE;
+    p.correction = BAL_SMOOTH;
+    p.passes = 1;
     all_assert(!bal_run_trusts(&p));
     p.passes = 2; /* all but the last are residual */
     all_assert(bal_run_trusts(&p));
@@ -304,16 +306,16 @@ START_TEST(hands_the_sampler_its_parameters)
     all_assert(s.pass == 3 && s.seed == 9 && s.landmarks == 300);
     all_assert(s.uncovered == BAL_KEEP && s.memory == 1 << 21);
     all_assert(s.block == 50 && s.patience == 20 && s.max_landmarks == 0);
-    all_assert(!s.scales && s.hook == NULL);
-    p.passes = 0;
-    all_assert(bal_run_sample_params(&p, 1).scales);
-    p.passes = 1;
-    p.trust = BAL_TRUST_ON;
-    p.sparsify = BAL_SCALE;
-    p.correction = BAL_RESIDUAL;
-    all_assert(bal_run_sample_params(&p, 1).scales);
+    all_assert(s.scales && s.hook == NULL);
+    p.trust = BAL_TRUST_OFF;
+    all_assert(bal_run_sample_params(&p, 3).scales);
+    p.passes = 3;
+    all_assert(!bal_run_sample_params(&p, 3).scales);
+    all_assert(bal_run_sample_params(&p, 1).scales); /* what batches share */
+    p.sparsify = BAL_ELBOW;
+    all_assert(!bal_run_sample_params(&p, 1).scales);
     bal_row_params r = bal_run_row_params(&p);
-    all_assert(r.sparsify == BAL_SCALE && r.neighbors.k == 10 &&
+    all_assert(r.sparsify == BAL_ELBOW && r.neighbors.k == 20 &&
                r.threads >= 1);
     bal_params_destroy(&p);
 }
