@@ -4,6 +4,7 @@
 
 #include "apply_internal.h"
 #include "balans/base/mem.h"
+#include "balans/base/watch.h"
 #include "balans/kernel/distance.h"
 #include "balans/par/agree.h"
 #include "balans/par/select.h"
@@ -25,6 +26,7 @@ static bal_status nearest_of(const bal_tiles *z, const float *landmark,
         float *least = d2 + tile->first;
         for (int j = 0; j < tile->m; j++)
             least[j] = INFINITY;
+        bal_alive();
         for (bal_size i = 0; i < m; i += BAL_ROWS_MOST) {
             int w = (int)(m - i < BAL_ROWS_MOST ? m - i : BAL_ROWS_MOST);
             bal_distance_tile(bal_tiles_block(z, t), tile->ld, z->p,
@@ -120,13 +122,15 @@ static bal_status find_nearest(nearest *n, const bal_csr *rows)
     for (bal_size i = 0; i < rows->m; i++)
         for (bal_size e = 0; e < rows->row[i].count; e++)
             n->share[rows->row[i].index[e]] = -1;
-    for (bal_size t = 0; t < l->tiles; t++)
+    for (bal_size t = 0; t < l->tiles; t++) {
+        bal_alive();
         for (bal_size i = 0; i < m; i += BAL_ROWS_MOST) {
             int now = (int)(m - i < BAL_ROWS_MOST ? m - i : BAL_ROWS_MOST);
             bal_distance_tile(bal_tiles_block(n->z, t), l->tile[t].ld, n->z->p,
                               n->f->landmark + i * n->z->p, now, d2);
             compare(n, t, i, now, d2);
         }
+    }
 done:
     bal_free(&d2);
     return st;

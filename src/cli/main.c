@@ -154,6 +154,15 @@ static bal_log_level level_of(const bal_params *p)
     return p->verbose ? BAL_LOG_DEBUG : BAL_LOG_INFO;
 }
 
+/* A model alone, or the output, which comes last. */
+static void say_written(const bal_params *p)
+{
+    const char *path = p->output != NULL ? p->output : p->save_model;
+
+    if (path != NULL)
+        bal_info("wrote '%s' in %.1f s", path, bal_now() - bal_started());
+}
+
 static bal_verdict run(bal_comm *c, const launch *l, int argc,
                        char *const *argv)
 {
@@ -171,8 +180,8 @@ static bal_verdict run(bal_comm *c, const launch *l, int argc,
     bal_machine_say(c);
     BAL_TRY(bal_agree(c, bal_watch_start((double)p.stall_timeout, c->rank)));
     BAL_TRY(command->run(c, &p));
-    if (p.output != NULL && !p.dry_run)
-        bal_info("wrote '%s' in %.1f s", p.output, bal_now() - bal_started());
+    if (!p.dry_run)
+        say_written(&p);
 done:
     bal_params_destroy(&p);
     return st;

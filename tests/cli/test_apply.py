@@ -118,6 +118,13 @@ def check_fit(folder, data):
             "--save-model", folder / "m.h5", "--force")
     t.check((folder / "m.h5").read_bytes() == first.read_bytes(),
             "another model with correct")
+    said = t.works("fit", data, folder / "m.h5", "--batch", "batch",
+                   "--force").stderr
+    t.check("m.h5' in" in said.split("\n")[-2], f"no last line: {said}")
+    said = t.works("fit", data, folder / "d.h5", "--batch", "batch",
+                   "--dry-run").stdout
+    t.check("forecast" in said and not (folder / "d.h5").exists(),
+            f"dry run: {said}")
     said = t.works("info", first, ranks=2).stdout
     for word in ("features         30: f0,", "residual", "batch_0",
                  "neighbors"):
