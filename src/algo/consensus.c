@@ -246,8 +246,8 @@ static void sum_block(const bal_consensus *p, bal_size b, strip *s, int strips,
 }
 
 /* All strips at a time, for few landmarks: where batches lie mixed in the file
- * and hardly two entries add to one row of the table, it is these rows that stay
- * in a cache, while the blocks come by. */
+ * and hardly two entries add to one row of the table, it is these rows that
+ * stay in a cache, while the blocks come by. */
 static void sum_scattered(const bal_consensus *p, const bal_sweep *sweep,
                           strip *s, bal_size from, bal_size to)
 {
