@@ -100,9 +100,9 @@ static bal_status share_landmarks(bal_consensus *p)
     return st;
 }
 
-/* How many landmarks to take at a time: all, unless rows are wide and on average
- * fewer than two entries follow one another that add to one row of a table too
- * large for any cache. */
+/* How many landmarks to take at a time: all, unless rows are wide and on
+ * average fewer than two entries follow one another that add to one row of a
+ * table too large for any cache. */
 static bal_size choose_chunk(const bal_consensus *p)
 {
     enum { NEAR = 1 << 19, FAR = 1 << 25, WIDE = 128 };
