@@ -100,12 +100,12 @@ static bal_status share_landmarks(bal_consensus *p)
     return st;
 }
 
-/* How many landmarks to take at a time: all, unless on average fewer than two
- * entries follow one another that add to one row of a table too large for a
- * cache. */
+/* How many landmarks to take at a time: all, unless rows are wide and on
+ * average fewer than two entries follow one another that add to one row of a
+ * table too large for any cache. */
 static bal_size choose_chunk(const bal_consensus *p)
 {
-    enum { CACHE = 1 << 19 };
+    enum { NEAR = 1 << 19, FAR = 1 << 25, WIDE = 128 };
     const bal_affinity *a = p->a;
     bal_size rows = a->m * p->groups, parts = 0, chunk;
 
@@ -114,9 +114,10 @@ static bal_size choose_chunk(const bal_consensus *p)
             parts += e == a->entry_first[b] ||
                      a->batch[a->start[b] + a->row[e]] !=
                          a->batch[a->start[b] + a->row[e - 1]];
-    if (rows * 16 * p->room <= CACHE || bal_affinity_entries(a) >= 2 * parts)
+    if (rows * 16 * p->room <= FAR || p->room < WIDE ||
+        bal_affinity_entries(a) >= 2 * parts)
         return a->m;
-    chunk = CACHE / (16 * p->room * p->groups);
+    chunk = NEAR / (16 * p->room * p->groups);
     return chunk > 1 ? chunk : 1;
 }
 
@@ -246,8 +247,8 @@ static void sum_block(const bal_consensus *p, bal_size b, strip *s, int strips,
 }
 
 /* All strips at a time, for few landmarks: where batches lie mixed in the file
- * and hardly two entries add to one row of the table, it is these rows that stay
- * in a cache, while the blocks come by. */
+ * and hardly two entries add to one row of the table, it is these rows that
+ * stay in a cache, while the blocks come by. */
 static void sum_scattered(const bal_consensus *p, const bal_sweep *sweep,
                           strip *s, bal_size from, bal_size to)
 {

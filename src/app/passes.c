@@ -203,6 +203,22 @@ static const bal_fitted *fitted_of(const run *r, const bal_fitted *keep)
     return r->model->store != NULL ? keep : NULL;
 }
 
+/* Bytes that the parts of the batches hold while a correction goes on. */
+static bal_size bytes_of_parts(const run *r)
+{
+    const bal_landmarks *k = &r->out->last;
+    bal_size batches = r->points->order->layout->batches, bytes;
+
+    bytes = 8 * k->m * (k->parts->groups + 1);
+    if (k->trust != NULL)
+        bytes += 16 * k->m * batches;
+    if (k->report.scale != NULL)
+        bytes += 4 * k->m * batches;
+    if (r->out->between != NULL)
+        bytes += 8 * batches * batches;
+    return bytes;
+}
+
 static bal_correct_params correct_params(const run *r, const form *f)
 {
     const bal_landmarks *k = &r->out->last;
@@ -213,7 +229,7 @@ static bal_correct_params correct_params(const run *r, const form *f)
         .trust = k->trust,
         .keep_uncovered = r->par->uncovered == BAL_KEEP,
         .blend = f->blend,
-        .memory = r->memory,
+        .memory = r->memory - bytes_of_parts(r),
         .threads = r->threads,
     };
 }

@@ -8,8 +8,9 @@
 #include "balans/base/timer.h"
 #include "balans/base/watch.h"
 
-/* Most elements in one MPI call; larger arrays go in pieces. */
-enum { PIECE = 1 << 28 };
+/* Most elements in one MPI call; larger arrays go in pieces, of which MPI keeps
+ * copies while it adds them up. */
+enum { PIECE = 1 << 21 };
 
 static void end_job(MPI_Comm *mpi, int *code, ...)
 {
