@@ -259,6 +259,15 @@ static bal_verdict find_consensus(work *w)
 
 /* ---- Moving ---- */
 
+/* Bytes that the parts of the batches hold while a correction goes on. */
+static bal_size bytes_of_parts(const work *w)
+{
+    const bal_landmarks *k = &w->a->passed->last;
+    bal_size each = 8 * (k->parts->groups + 1) + 4 * w->b.count;
+
+    return k->m * (each + (k->trust != NULL ? 16 * w->b.count : 0));
+}
+
 static bal_verdict move(work *w)
 {
     bal_application *a = w->a;
@@ -274,7 +283,7 @@ static bal_verdict move(work *w)
         .keep_uncovered = a->model->uncovered == BAL_KEEP,
         .blend = w->fit.head->blend,
         .fitted = &in_z,
-        .memory = a->memory - a->memory / 16,
+        .memory = a->memory - a->memory / 16 - bytes_of_parts(w),
         .threads = a->threads,
     };
     bal_blocks *z = NULL;
@@ -286,7 +295,7 @@ static bal_verdict move(work *w)
     BAL_TRY(bal_correct(a->c, k->by_tile, z, &par, a->points->most_z, NULL));
     bal_affinity_destroy(&k->by_tile);
     par.fitted = &in_x;
-    par.memory = a->memory;
+    par.memory = a->memory - bytes_of_parts(w);
     BAL_TRY(bal_correct(a->c, k->by_block, a->points->x, &par,
                         a->points->most_x, NULL));
 done:

@@ -203,6 +203,9 @@ def check_features(folder, model, data):
     t.check(got[:, 0].tobytes() == more[:, 0].tobytes(), "extra was changed")
     far = gap(got[:, 1:], whole, x)
     t.check(far <= 1e-4, f"with a further feature: {far} sd")
+    fit(data, folder / "smooth.h5", "--config", "paper")
+    t.fails(1, ["'extra'", "smooths"], "apply", folder / "smooth.h5", path,
+            out, "--force", "--keep-extra")
     write(path, more, batch, ["f0", *label])
     t.fails(1, ["'f0'", "two"], "apply", model, path, out, "--force")
     t.fails(1, ["have one name", "'f0'"], "fit", path, folder / "n.h5",
