@@ -42,8 +42,9 @@ const bal_option bal_options[] = {
      .commands = NEED | EVALUATE | APPLY,
      .required = BAL_FOR_CORRECT | BAL_FOR_FIT | EVALUATE, .at = AT(batch),
      .result = true, .list = true, .operand = "COLUMN",
-     .meaning = "column of obs that names the batch: categorical, string or "
-                "integer"},
+     .meaning = "column of obs that names the batch: categorical, string, "
+                "boolean, integer, or whole floats; several columns, coarse "
+                "to fine: A,B,C"},
     {.name = "label", .group = BAL_GROUP_DATA,
      .commands = EVALUATE, .required = EVALUATE,
      .at = AT(label), .result = true, .operand = "COLUMN",

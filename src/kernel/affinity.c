@@ -61,7 +61,7 @@ float bal_exp_neg(float t)
     return first_of(exp_neg(v_set(t)));
 }
 
-float bal_affinity(float d2, float s2)
+float bal_affinity_at(float d2, float s2)
 {
     if (s2 > 0.0f)
         return first_of(exp_neg(v_div(v_set(d2), v_set(s2))));

@@ -144,9 +144,9 @@ float bal_exp_neg(float t)
     return kernels()->exp_neg(t);
 }
 
-float bal_affinity(float d2, float s2)
+float bal_affinity_at(float d2, float s2)
 {
-    return kernels()->affinity(d2, s2);
+    return kernels()->affinity_at(d2, s2);
 }
 
 void bal_affinity_bin(const float *d2, bal_size count, float s2, uint32_t *bins)

@@ -15,7 +15,7 @@
 #define BAL_JOIN_(a, b) a##_##b
 #define BAL_JOIN(a, b)  BAL_JOIN_(a, b)
 /* Before the headers, which thus declare the names of this variant. */
-#define bal_affinity        BAL_JOIN(bal_affinity, BAL_VARIANT)
+#define bal_affinity_at     BAL_JOIN(bal_affinity_at, BAL_VARIANT)
 #define bal_affinity_bin    BAL_JOIN(bal_affinity_bin, BAL_VARIANT)
 #define bal_affinity_keep   BAL_JOIN(bal_affinity_keep, BAL_VARIANT)
 #define bal_affinity_sift   BAL_JOIN(bal_affinity_sift, BAL_VARIANT)
@@ -46,7 +46,7 @@
 
 /* Every kernel: X(name without bal_). */
 #define BAL_KERNELS(X)                                                     \
-    X(affinity) X(affinity_bin) X(affinity_keep) X(affinity_sift)          \
+    X(affinity_at) X(affinity_bin) X(affinity_keep) X(affinity_sift)       \
     X(candidates) X(count_up_to) X(distance_lanes) X(distance_tile)        \
     X(exp_neg) X(fixed_add_all) X(kselect_finish) X(kselect_last)          \
     X(kselect_offer) X(kselect_scan) X(kth_smallest) X(panel_products)     \

@@ -169,7 +169,8 @@ def main():
              *root.glob("jobs/*"), *root.glob("configs/*"),
              *root.glob("bench/**/*"), *root.glob("tests/**/*.[ch]"),
              *root.glob("tests/**/*.py"), *root.glob("src/python/**/*.py"),
-             *root.glob("jobs/packaging/*"), *root.glob("**/meson.build")]
+             *root.glob("jobs/packaging/*"), *root.glob("meson.build"),
+             *root.glob("*/meson.build")]
     for path in sorted(set(texts)):
         if path.is_file() and path.resolve() != pathlib.Path(__file__).resolve():
             check_words(path, path.read_text(errors="replace"))

@@ -110,7 +110,7 @@ static double scale_of_batch(const ref_data *x, const ref_params *par,
 static double affinity(double d2, double s2, bool exact32)
 {
     if (exact32)
-        return (double)bal_affinity((float)d2, (float)s2);
+        return (double)bal_affinity_at((float)d2, (float)s2);
     if (s2 > 0)
         return exp(-d2 / s2);
     return d2 > 0 ? 0 : 1;

@@ -7,8 +7,9 @@
  *
  * In the mode `exact32` the squared distances, scales and affinities are taken
  * in float32 with the operations the program promises (one chain of fused
- * multiply-adds, bal_affinity(), bal_affinity_edges()), so that decisions - who
- * is kept, who is drawn - can be compared exactly.  Otherwise they are double.
+ * multiply-adds, bal_affinity_at(), bal_affinity_edges()), so that decisions -
+ * who is kept, who is drawn - can be compared exactly.  Otherwise they are
+ * double.
  *
  * Points stand in the global order: by batch, then by input row.  All functions
  * are local, and end the program when memory runs out.

@@ -53,7 +53,7 @@ typedef struct bal_reach {
 float bal_exp_neg(float t);
 
 /** The affinity of one pair.  Local. */
-float bal_affinity(float d2, float s2);
+float bal_affinity_at(float d2, float s2);
 
 /** Lower edges of the bins, [BAL_BINS], ascending.  Local.  Borrowed. */
 const float *bal_affinity_edges(void);

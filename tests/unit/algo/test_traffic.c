@@ -87,12 +87,13 @@ static traffic most_of(const bal_row_params *rows, const bal_sample_report *r)
     int64_t groups = (draws + J - 1) / J;
     int64_t elbow = rows->sparsify == BAL_ELBOW, gate = rows->gate > 0;
 
-    /* a draw: sums, sums below, coordinates; a row: search, histogram, gate */
+    /* a draw: sums, sums below, coordinates; a row: search, gate, a histogram,
+     * and one more where its elbow lies far lower than those before */
     return (traffic){
         .bytes = draws * (8 * 5 + 8 * 2) + draws * 4 * (P + 2) +
-                 r->rows * (each.bytes + elbow * 8192 + gate * 4) +
+                 r->rows * (each.bytes + elbow * 2 * 8192 + gate * 4) +
                  groups * 8 * (J + 3) + 512,
-        .calls = 3 * draws + r->rows * (each.calls + elbow + gate) +
+        .calls = 3 * draws + r->rows * (each.calls + 2 * elbow + gate) +
                  2 * groups + 24,
     };
 }

@@ -88,11 +88,11 @@ START_TEST(affinity_of_one_pair)
 {
     FOR_EACH_ISA(isa)
     {
-        ck_assert(bal_affinity(0.0f, 0.0f) == 1.0f);
-        ck_assert(bal_affinity(1e-30f, 0.0f) == 0.0f);
-        ck_assert(bal_affinity(0.0f, 2.0f) == 1.0f);
-        ck_assert(bal_affinity(3.0f, 7.0f) == bal_exp_neg(3.0f / 7.0f));
-        ck_assert(bal_affinity(1.0f, 1e-45f) == 0.0f);
+        ck_assert(bal_affinity_at(0.0f, 0.0f) == 1.0f);
+        ck_assert(bal_affinity_at(1e-30f, 0.0f) == 0.0f);
+        ck_assert(bal_affinity_at(0.0f, 2.0f) == 1.0f);
+        ck_assert(bal_affinity_at(3.0f, 7.0f) == bal_exp_neg(3.0f / 7.0f));
+        ck_assert(bal_affinity_at(1.0f, 1e-45f) == 0.0f);
     }
 }
 END_TEST
@@ -164,7 +164,7 @@ static void check_bin(int count, float s2)
     memset(bins, 0, sizeof bins);
     bal_affinity_bin(value, whole, s2, bins);
     for (bal_size i = 0; i < whole; i++) {
-        float a = i < count ? bal_affinity(base_value[i], s2) : 0.0f;
+        float a = i < count ? bal_affinity_at(base_value[i], s2) : 0.0f;
         if (a >= BAL_AFFINITY_FLOOR)
             want[bin_by_edges(a)]++;
     }
@@ -277,7 +277,7 @@ static void check_sift(int count, float s2, float ratio, int gap)
     left = bal_affinity_sift(room + gap, count, mask, &to, room, &reaching);
     for (int i = 0; i < count; i++) {
         want +=
-            s2 >= 0 && bal_affinity(base_value[i], s2) >= BAL_AFFINITY_FLOOR;
+            s2 >= 0 && bal_affinity_at(base_value[i], s2) >= BAL_AFFINITY_FLOOR;
         if (!(base_value[i] <= to.keep))
             continue;
         ck_assert(room[n] == base_value[i]);
@@ -325,7 +325,7 @@ static void check_keep(int count, float s2, float threshold)
     got =
         bal_affinity_keep(value, mask, count, &to, threshold, 1000000, out, at);
     for (int i = 0; i < count; i++) {
-        float a = bal_affinity(base_value[i], s2);
+        float a = bal_affinity_at(base_value[i], s2);
         if (!(a >= threshold))
             continue;
         ck_assert(bits_of_float(out[n]) == bits_of_float(a));
