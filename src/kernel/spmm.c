@@ -32,10 +32,10 @@ enum { SUM_AHEAD = 6 }; /* entries whose rows are fetched ahead */
     } while (0)
 
 /* Adds a vector of sums to its exact sums: see bal_fixed_add(). */
-EXACT static ALWAYS void flush(v8d sum, const double *up_hi, double up_lo,
-                         int64_t *hi, int64_t *lo)
+EXACT static ALWAYS void flush(const v8d *sum, const double *up_hi,
+                               double up_lo, int64_t *hi, int64_t *lo)
 {
-    v8d scaled = sum * *(const v8d *)up_hi;
+    v8d scaled = *sum * *(const v8d *)up_hi;
     v8i whole = __builtin_convertvector(scaled, v8i);
     v8d rest = (scaled - __builtin_convertvector(whole, v8d)) * up_lo;
 
@@ -62,7 +62,7 @@ EXACT static ALWAYS void sum_vectors(const float *x, bal_size ld,
 #define ADD(i) s##i += a * __builtin_convertvector(at[i], v8d)
         EACH_SUM(ADD);
     }
-#define FLUSH(i) flush(s##i, up_hi + 8 * i, up_lo, hi + 8 * i, lo + 8 * i)
+#define FLUSH(i) flush(&s##i, up_hi + 8 * i, up_lo, hi + 8 * i, lo + 8 * i)
     EACH_SUM(FLUSH);
 }
 
