@@ -5,7 +5,6 @@
  * Reference: docs/algorithm.md, section 10. */
 #include "balans/app/apply.h"
 
-#include <libgen.h>
 #include <string.h>
 
 #include "apply_internal.h"
@@ -13,8 +12,8 @@
 #include "balans/app/version.h"
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
+#include "balans/base/text.h"
 #include "balans/data/checksum.h"
-#include "balans/io/publish.h"
 #include "balans/io/report.h"
 #include "balans/par/agree.h"
 #include "output.h"
@@ -36,36 +35,12 @@ typedef struct run {
     bal_size further;  /* features that the model does not know */
     bal_space *space;  /* the model's in the order of the input */
     bal_h5ad_out *out;
-    char *path, *folder; /* of the output */
-    bal_order **order;   /* [columns] */
     bal_profiles profiles;
     bal_points points;
     bal_passed passed;
     bal_nearness near;
     uint64_t checksum_out;
 } run;
-
-static bal_verdict check_files(bal_comm *c, const bal_params *p)
-{
-    const bal_named_file file[] = {
-        {"the model", p->model, false},
-        {"the input", p->input, false},
-        {"the output", p->output, true},
-        {"the report", p->report, true},
-    };
-    bal_status mine = BAL_OK;
-    bal_verdict st;
-
-    if (c->rank == 0)
-        mine = bal_publish_apart(file, (int)(sizeof file / sizeof *file));
-    BAL_TRY(bal_agree(c, mine));
-    BAL_TRY(bal_h5ad_out_check(c, p->output, p->input, p->force));
-    if (c->rank == 0 && p->report != NULL)
-        mine = bal_publish_check(p->report, true);
-    BAL_TRY(bal_agree(c, mine));
-done:
-    return st;
-}
 
 /* ---- Batches ---- */
 
@@ -103,36 +78,6 @@ static bal_status check_columns(const run *r)
 
 /* ---- Reading ---- */
 
-static bal_status prepare(run *r)
-{
-    bal_status st;
-
-    BAL_TRY(
-        bal_alloc(&r->path, (bal_size)strlen(r->par.output) + 1, "a path"));
-    strcpy(r->path, r->par.output);
-    r->folder = dirname(r->path);
-    BAL_TRY(bal_alloc(&r->order, r->in.columns, "the orders of points"));
-done:
-    return st;
-}
-
-static bal_status make_points(run *r)
-{
-    bal_points *p = &r->points;
-    bal_status st;
-
-    p->orders = r->order;
-    p->columns = r->in.columns;
-    p->order = r->order[0];
-    p->x = r->profiles.x;
-    BAL_TRY(
-        bal_tiles_create(p->order->layout, (int)r->model.space->p, &p->z));
-    BAL_TRY(bal_alloc(&p->most_z, r->model.space->p, "the coordinates"));
-    BAL_TRY(bal_alloc(&p->most_x, r->space->d, "the features"));
-done:
-    return st;
-}
-
 /* Coordinates that are features, in the order of the model. */
 static void reorder(const run *r, bal_size count, const float *z, float *out)
 {
@@ -156,7 +101,7 @@ static bal_verdict take_coordinates(void *arg, bal_size first, bal_size count,
                                           "a piece of the coordinates")));
         reorder(r, count, z, own);
     }
-    BAL_TRY(bal_route_to_tiles(r->c, r->order[0], first, count,
+    BAL_TRY(bal_route_to_tiles(r->c, r->points.order, first, count,
                                own != NULL ? own : z, r->points.z));
 done:
     bal_free(&own);
@@ -166,24 +111,20 @@ done:
 static bal_verdict read_points(run *r)
 {
     bal_size memory = bal_params_memory(&r->par);
-    bal_blocks *z = NULL;
     bal_verdict st;
 
-    BAL_TRY(bal_agree(r->c, prepare(r)));
-    for (int i = 0; i < r->in.columns; i++)
-        BAL_TRY(bal_order_create(r->c, r->in.labels[i], &r->order[i]));
-    BAL_TRY(bal_profiles_open(&r->in, r->workload.streamed, r->folder,
+    BAL_TRY(bal_points_order(&r->in, &r->points));
+    BAL_TRY(bal_profiles_open(&r->in, r->workload.streamed, r->par.output,
                               memory / 4, &r->profiles));
     bal_comm_enter(r->c, BAL_PHASE_SPACE);
-    BAL_TRY(bal_agree(r->c, make_points(r)));
+    BAL_TRY(bal_agree(r->c, bal_points_make(r->profiles.x, r->model.space->p,
+                                            &r->points)));
     BAL_TRY(bal_correct_bounds(r->c, r->profiles.x, r->points.most_x));
     BAL_TRY(bal_space_project(r->c, r->space, r->profiles.x, memory,
                               bal_params_threads(&r->par), take_coordinates,
                               r));
-    BAL_TRY(bal_agree(r->c, bal_tiles_blocks(r->points.z, 1 << 20, &z)));
-    BAL_TRY(bal_correct_bounds(r->c, z, r->points.most_z));
+    BAL_TRY(bal_points_bound(r->c, &r->points));
 done:
-    bal_blocks_destroy(&z);
     return st;
 }
 
@@ -236,7 +177,6 @@ static void say_nearness(const run *r)
 
 static json_t *provenance_of(const run *r)
 {
-    const char *slash = strrchr(r->par.model, '/');
     const json_t *fitted = json_object_get(r->model.provenance, "checksum");
 
     return json_pack(
@@ -245,7 +185,7 @@ static json_t *provenance_of(const run *r)
         bal_report_text(bal_build()), "params",
         bal_options_report(BAL_FOR_APPLY, &r->par), "input",
         bal_run_input(&r->in, r->profiles.checksum), "model",
-        bal_report_text(slash != NULL ? slash + 1 : r->par.model),
+        bal_report_text(bal_path_name(r->par.model)),
         "model_checksum", fitted, "n_landmarks",
         (json_int_t)r->passed.last.m, "n_uncovered",
         (json_int_t)r->near.uncovered, "nearest_median", r->near.now,
@@ -330,14 +270,8 @@ done:
 static void finish(run *r)
 {
     bal_passed_finish(&r->passed);
-    bal_tiles_destroy(&r->points.z);
-    bal_free(&r->points.most_z);
-    bal_free(&r->points.most_x);
+    bal_points_finish(&r->points);
     bal_profiles_close(&r->profiles);
-    for (int i = 0; r->order != NULL && i < r->in.columns; i++)
-        bal_order_destroy(&r->order[i]);
-    bal_free(&r->order);
-    bal_free(&r->path);
     bal_h5ad_out_discard(&r->out);
     bal_space_destroy(&r->space);
     bal_free(&r->feature);
@@ -352,7 +286,7 @@ bal_verdict bal_apply_file(bal_comm *c, const bal_params *par)
     bal_verdict st;
 
     bal_comm_enter(c, BAL_PHASE_READ);
-    BAL_TRY(check_files(c, par));
+    BAL_TRY(bal_output_check(c, par));
     st = apply(&r);
     bal_progress_end();
     finish(&r);

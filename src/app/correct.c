@@ -3,15 +3,11 @@
  * coordinates go to the tiles; passes move both; the blocks are written. */
 #include "balans/app/correct.h"
 
-#include <libgen.h>
-#include <string.h>
-
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/base/timer.h"
 #include "balans/data/checksum.h"
 #include "balans/forecast/print.h"
-#include "balans/io/publish.h"
 #include "balans/io/report.h"
 #include "balans/par/agree.h"
 #include "keep.h"
@@ -19,34 +15,6 @@
 #include "output.h"
 #include "summary.h"
 #include "workload.h"
-
-/* No file that the run writes is another of its files. */
-static bal_verdict check_files(bal_comm *c, const bal_params *p)
-{
-    const bal_named_file file[] = {
-        {"the input", p->input, false},
-        {"the configuration", p->config, false},
-        {"the output", p->output, true},
-        {"the model", p->save_model, true},
-        {"the report", p->report, true},
-        {"the checkpoint", p->checkpoint, true},
-    };
-    bal_status mine = BAL_OK;
-    bal_verdict st;
-
-    if (c->rank == 0)
-        mine = bal_publish_apart(file, (int)(sizeof file / sizeof *file));
-    BAL_TRY(bal_agree(c, mine));
-    if (p->output != NULL)
-        BAL_TRY(bal_h5ad_out_check(c, p->output, p->input, p->force));
-    if (c->rank == 0 && p->save_model != NULL)
-        mine = bal_publish_check(p->save_model, p->force);
-    if (c->rank == 0 && p->report != NULL && !bal_failed(mine))
-        mine = bal_publish_check(p->report, true);
-    BAL_TRY(bal_agree(c, mine));
-done:
-    return st;
-}
 
 /* A run of the command; members are set from top to bottom. */
 typedef struct run {
@@ -57,37 +25,21 @@ typedef struct run {
     bal_workload workload;
     bal_h5ad_out *out;
     bal_model_out model;
-    char *path, *folder; /* of the output, or else the model */
-    bal_order **order; /* [columns] */
     bal_profiles profiles;
     bal_space *space;
     bal_points points;
     bal_passed passed;
+    json_t *provenance;
 } run;
-
-static bal_status name_folder(run *r)
-{
-    const char *path =
-        r->par->output != NULL ? r->par->output : r->par->save_model;
-    bal_status st = bal_alloc(&r->path, (bal_size)strlen(path) + 1, "a path");
-
-    if (bal_failed(st))
-        return st;
-    strcpy(r->path, path);
-    r->folder = dirname(r->path);
-    return BAL_OK;
-}
 
 static bal_verdict read_profiles(run *r)
 {
+    const char *written =
+        r->par->output != NULL ? r->par->output : r->par->save_model;
     bal_verdict st;
 
-    BAL_TRY(bal_agree(r->c, name_folder(r)));
-    BAL_TRY(bal_agree(r->c, bal_alloc(&r->order, r->in.columns,
-                                      "the orders of points")));
-    for (int i = 0; i < r->in.columns; i++)
-        BAL_TRY(bal_order_create(r->c, r->in.labels[i], &r->order[i]));
-    BAL_TRY(bal_profiles_open(&r->in, r->workload.streamed, r->folder,
+    BAL_TRY(bal_points_order(&r->in, &r->points));
+    BAL_TRY(bal_profiles_open(&r->in, r->workload.streamed, written,
                               bal_params_memory(r->par) / 4, &r->profiles));
     BAL_TRY(bal_keeper_identify(&r->keeper, &r->in, r->profiles.checksum));
 done:
@@ -99,36 +51,25 @@ static bal_verdict take_coordinates(void *arg, bal_size first, bal_size count,
 {
     run *r = arg;
 
-    return bal_route_to_tiles(r->c, r->order[0], first, count, z,
+    return bal_route_to_tiles(r->c, r->points.order, first, count, z,
                               r->points.z);
 }
 
-static bal_status make_points(run *r)
+/* The space has seen the range of every feature; no sweep is needed. */
+static void bound_profiles(run *r)
 {
     const bal_space *s = r->space;
-    bal_points *p = &r->points;
-    bal_status st;
 
-    p->orders = r->order;
-    p->columns = r->in.columns;
-    p->order = r->order[0];
-    p->x = r->profiles.x;
-    BAL_TRY(bal_tiles_create(p->order->layout, (int)s->p, &p->z));
-    BAL_TRY(bal_alloc(&p->most_z, s->p, "the coordinates"));
-    BAL_TRY(bal_alloc(&p->most_x, s->d, "the features"));
     for (bal_size f = 0; f < s->d; f++) {
         float low = s->low[f] < 0 ? -s->low[f] : s->low[f];
         float high = s->high[f] < 0 ? -s->high[f] : s->high[f];
-        p->most_x[f] = low > high ? low : high;
+        r->points.most_x[f] = low > high ? low : high;
     }
-done:
-    return st;
 }
 
 static bal_verdict build_space(run *r)
 {
     const bal_space_params par = r->workload.space;
-    bal_blocks *z = NULL;
     bal_verdict st;
 
     bal_comm_enter(r->c, BAL_PHASE_SPACE);
@@ -142,13 +83,13 @@ static bal_verdict build_space(run *r)
                  (long long)r->space->constant, (long long)r->space->d);
     bal_debug("distance space: %lld dimensions%s", (long long)r->space->p,
               r->space->pca ? ", principal components" : "");
-    BAL_TRY(bal_agree(r->c, make_points(r)));
+    BAL_TRY(bal_agree(r->c, bal_points_make(r->profiles.x, r->space->p,
+                                            &r->points)));
+    bound_profiles(r);
     BAL_TRY(bal_space_project(r->c, r->space, r->profiles.x, par.memory,
                               par.threads, take_coordinates, r));
-    BAL_TRY(bal_agree(r->c, bal_tiles_blocks(r->points.z, 1 << 20, &z)));
-    BAL_TRY(bal_correct_bounds(r->c, z, r->points.most_z));
+    BAL_TRY(bal_points_bound(r->c, &r->points));
 done:
-    bal_blocks_destroy(&z);
     return st;
 }
 
@@ -164,9 +105,10 @@ static bal_outcome what_ran(const run *r)
     };
 }
 
-static bal_verdict write_profiles(run *r, const bal_outcome *ran, json_t *uns)
+static bal_verdict write_profiles(run *r, const bal_outcome *ran)
 {
-    const bal_output o = {&r->in, r->space, &r->points, &r->passed, uns, false};
+    const bal_output o = {&r->in,     r->space,      &r->points,
+                          &r->passed, r->provenance, false};
     json_t *late = NULL;
     bal_verdict st;
 
@@ -181,21 +123,19 @@ done:
 /* What was asked for: the profiles, a model, or both. */
 static bal_verdict write_output(run *r, bal_outcome *ran)
 {
-    json_t *uns = NULL;
     bal_verdict st;
 
     bal_comm_enter(r->c, BAL_PHASE_WRITE);
     BAL_TRY(bal_checksum_rows(r->c, r->points.x, &ran->checksum_out));
-    uns = bal_run_provenance(ran);
-    BAL_TRY(bal_agree(r->c, bal_report_status(uns)));
+    r->provenance = bal_run_provenance(ran);
+    BAL_TRY(bal_agree(r->c, bal_report_status(r->provenance)));
     if (r->model.store != NULL)
         BAL_TRY(bal_model_finish(&r->model, &r->in, r->space, r->passed.passes,
-                                 uns));
+                                 r->provenance));
     if (r->out != NULL)
-        BAL_TRY(write_profiles(r, ran, uns));
+        BAL_TRY(write_profiles(r, ran));
     bal_progress_end();
 done:
-    json_decref(uns);
     return st;
 }
 
@@ -207,7 +147,8 @@ static bal_verdict tell(run *r, const bal_outcome *ran)
     BAL_TRY(bal_run_report(ran, &report));
     bal_run_print_phases(report);
     if (r->par->report != NULL) {
-        bool all = bal_report_add(report, "result", bal_run_provenance(ran));
+        bool all =
+            bal_report_add(report, "result", json_incref(r->provenance));
         BAL_TRY(bal_report_write(r->c, r->par->report, all ? report : NULL));
     }
 done:
@@ -260,16 +201,11 @@ done:
 static void finish(run *r)
 {
     bal_keeper_finish(&r->keeper);
+    json_decref(r->provenance);
     bal_passed_finish(&r->passed);
-    bal_tiles_destroy(&r->points.z);
-    bal_free(&r->points.most_z);
-    bal_free(&r->points.most_x);
+    bal_points_finish(&r->points);
     bal_space_destroy(&r->space);
     bal_profiles_close(&r->profiles);
-    for (int i = 0; r->order != NULL && i < r->in.columns; i++)
-        bal_order_destroy(&r->order[i]);
-    bal_free(&r->order);
-    bal_free(&r->path);
     bal_model_discard(&r->model);
     bal_h5ad_out_discard(&r->out);
     bal_input_close(&r->in);
@@ -281,7 +217,7 @@ bal_verdict bal_correct_file(bal_comm *c, const bal_params *par)
     bal_verdict st;
 
     bal_comm_enter(c, BAL_PHASE_READ);
-    BAL_TRY(check_files(c, par));
+    BAL_TRY(bal_output_check(c, par));
     st = par->dry_run ? rehearse(&r) : correct(&r);
     bal_progress_end();
     finish(&r);

@@ -6,6 +6,7 @@
 
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
+#include "balans/io/publish.h"
 #include "balans/par/agree.h"
 
 #define AFFINITY "uns/balans/affinity"
@@ -15,6 +16,34 @@ enum { PIECE = 64 << 20 }; /* bytes written at a time, with progress between */
 static bal_size rows_of_piece(bal_size d)
 {
     return PIECE / (4 * d) > 0 ? PIECE / (4 * d) : 1;
+}
+
+bal_verdict bal_output_check(bal_comm *c, const bal_params *p)
+{
+    const bal_named_file file[] = {
+        {"the model", p->model, false},
+        {"the input", p->input, false},
+        {"the configuration", p->config, false},
+        {"the output", p->output, true},
+        {"the model", p->save_model, true},
+        {"the report", p->report, true},
+        {"the checkpoint", p->checkpoint, true},
+    };
+    bal_status mine = BAL_OK;
+    bal_verdict st;
+
+    if (c->rank == 0)
+        mine = bal_publish_apart(file, (int)(sizeof file / sizeof *file));
+    BAL_TRY(bal_agree(c, mine));
+    if (p->output != NULL)
+        BAL_TRY(bal_h5ad_out_check(c, p->output, p->input, p->force));
+    if (c->rank == 0 && p->save_model != NULL)
+        mine = bal_publish_check(p->save_model, p->force);
+    if (c->rank == 0 && p->report != NULL && !bal_failed(mine))
+        mine = bal_publish_check(p->report, true);
+    BAL_TRY(bal_agree(c, mine));
+done:
+    return st;
 }
 
 /* The next rows of a sweep, at most a piece. */
@@ -74,17 +103,15 @@ static bal_verdict write_coordinates(const bal_output *o, bal_h5ad_out *out)
 {
     bal_comm *c = o->in->comm;
     const bal_points *points = o->points;
-    bal_size step = rows_of_piece(points->z->p), m = points->x->m;
-    int64_t pieces = (m + step - 1) / step;
+    const bal_pieces cut =
+        bal_pieces_cut(c, points->x->m, 4 * points->z->p, PIECE);
     float *rows = NULL;
     bal_verdict st;
 
-    BAL_TRY(bal_agree(c, bal_take(&rows, (m < step ? m : step) * points->z->p,
+    BAL_TRY(bal_agree(c, bal_take(&rows, bal_pieces_most(&cut) * points->z->p,
                                   "a piece of the coordinates")));
-    bal_comm_max_i64(c, &pieces, 1);
-    for (int64_t i = 0; i < pieces; i++) {
-        bal_size from = i * step < m ? i * step : m;
-        bal_size count = m - from < step ? m - from : step;
+    for (int64_t i = 0; i < cut.count; i++) {
+        bal_size from, count = bal_piece(&cut, i, &from);
         BAL_TRY(
             bal_route_to_file(c, points->order, from, count, points->z, rows));
         BAL_TRY(bal_h5ad_out_write(out, "obsm/X_balans",

@@ -5,6 +5,11 @@
 #include "balans/io/h5ad_out.h"
 #include "passes.h"
 
+/** No file that the run writes is another of its files, and each may be made;
+ *  said before anything is read.  Collective.  Fails with BAL_EUSAGE,
+ *  BAL_EIO. */
+bal_verdict bal_output_check(bal_comm *c, const bal_params *par);
+
 /** Begins the output, before the work: its name, and all that is copied.
  *  Collective. */
 bal_verdict bal_output_begin(const bal_input *in, bal_h5ad_out **out);

@@ -20,12 +20,12 @@ struct bal_model_out;
 
 /** What passes move: the points in both orders. */
 typedef struct bal_points {
-    bal_order **orders;     ///< [columns] batch order of each column; borrowed
+    bal_order **orders;     ///< [columns] batch order of each column
     int columns;
     int column;             ///< that of the running pass
     const bal_order *order; ///< its order
     bal_tiles *z;           ///< coordinates, by tile
-    bal_blocks *x;          ///< profiles, by block of the file
+    bal_blocks *x;          ///< profiles, by block of the file; borrowed
     float *most_z, *most_x; ///< [p], [d] largest magnitudes
 } bal_points;
 
@@ -65,6 +65,23 @@ typedef struct bal_passed {
 
 /** Local; one that was zeroed is fine. */
 void bal_passed_finish(bal_passed *p);
+
+/** The orders of the points by each column of batches, the first to begin with.
+ *  `out` is zeroed before, and ended by bal_points_finish(), also after a
+ *  failure.  Collective.  Fails with BAL_ENOMEM. */
+bal_verdict bal_points_order(const bal_input *in, bal_points *out);
+
+/** Room for p coordinates of every point of x, which is borrowed, and for the
+ *  largest magnitudes.  After bal_points_order().  Local.  Fails with
+ *  BAL_ENOMEM. */
+bal_status bal_points_make(bal_blocks *x, bal_size p, bal_points *points);
+
+/** The largest magnitudes of the coordinates.  Collective.  Fails with
+ *  BAL_ENOMEM, BAL_ERANGE. */
+bal_verdict bal_points_bound(bal_comm *c, bal_points *p);
+
+/** Local; one that was zeroed is fine. */
+void bal_points_finish(bal_points *p);
 
 /** Brings the coordinates into the batch order of another column.  Collective.
  *  Fails with BAL_ENOMEM, BAL_ERANGE. */

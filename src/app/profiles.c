@@ -11,6 +11,7 @@
 
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
+#include "balans/base/text.h"
 #include "balans/base/watch.h"
 #include "balans/data/checksum.h"
 #include "balans/par/agree.h"
@@ -91,7 +92,7 @@ static bal_status write_rows(void *arg, bal_size first, bal_size count,
     return BAL_OK;
 }
 
-static bal_status prepare(const bal_input *in, bool stream, const char *folder,
+static bal_status prepare(const bal_input *in, bool stream, const char *beside,
                           bal_size memory, bal_profiles *out)
 {
     const bal_comm *c = in->comm;
@@ -103,8 +104,9 @@ static bal_status prepare(const bal_input *in, bool stream, const char *folder,
         BAL_TRY(bal_blocks_reside(out->x));
         goto done;
     }
+    BAL_TRY(bal_path_folder(beside, &out->folder));
     BAL_TRY(bal_alloc(&out->stream, 1, "reading profiles"));
-    *out->stream = (bal_stream){in, out->x, folder, -1, 0};
+    *out->stream = (bal_stream){in, out->x, out->folder, -1, 0};
     BAL_TRY(bal_blocks_stream(
         out->x, &(bal_source){out->stream, read_rows, write_rows}, memory));
 done:
@@ -132,23 +134,20 @@ static bal_verdict pause_unless(bal_comm *c, bal_status mine)
 static bal_verdict read_all(const bal_input *in, bal_blocks *x)
 {
     enum { PIECE = 64 << 20 };
-    bal_size step = PIECE / (4 * x->d) > 0 ? PIECE / (4 * x->d) : 1;
-    int64_t pieces = (x->m + step - 1) / step;
+    const bal_pieces p = bal_pieces_cut(in->comm, x->m, 4 * x->d, PIECE);
     bal_status mine = BAL_OK;
     bal_verdict st = {BAL_OK};
 
-    bal_comm_max_i64(in->comm, &pieces, 1);
-    bal_watch_grant_io(4.0 * (double)(step * x->d) * in->comm->size);
-    for (int64_t i = 0; i < pieces; i++) {
-        bal_size from = i * step < x->m ? i * step : x->m;
-        bal_size count = x->m - from < step ? x->m - from : step;
+    bal_watch_grant_io(4.0 * (double)(p.step * x->d) * in->comm->size);
+    for (int64_t i = 0; i < p.count; i++) {
+        bal_size from, count = bal_piece(&p, i, &from);
         BAL_TRY(pause_unless(in->comm, mine));
         if (!bal_failed(mine) && count > 0)
             mine = bal_h5ad_read_rows(in->file, x->first + from, count,
                                       x->at + from * x->d);
-        bal_progress_share((double)(i + 1) / (double)pieces);
+        bal_progress_share((double)(i + 1) / (double)p.count);
         bal_progress("%.0f %% of the rows",
-                     100.0 * (double)(i + 1) / (double)pieces);
+                     100.0 * (double)(i + 1) / (double)p.count);
     }
     st = bal_agree(in->comm, mine);
 done:
@@ -157,14 +156,14 @@ done:
 }
 
 bal_verdict bal_profiles_open(const bal_input *in, bool stream,
-                              const char *folder, bal_size memory,
+                              const char *beside, bal_size memory,
                               bal_profiles *out)
 {
     bal_verdict st;
 
     *out = (bal_profiles){0};
     BAL_TRY(bal_h5ad_matrix_load(in->file));
-    BAL_TRY(bal_agree(in->comm, prepare(in, stream, folder, memory, out)));
+    BAL_TRY(bal_agree(in->comm, prepare(in, stream, beside, memory, out)));
     if (!stream)
         BAL_TRY(read_all(in, out->x));
     BAL_TRY(bal_checksum_rows(in->comm, out->x, &out->checksum));
@@ -178,6 +177,7 @@ void bal_profiles_close(bal_profiles *p)
     if (p->stream != NULL && p->stream->fd >= 0)
         close(p->stream->fd);
     bal_free(&p->stream);
+    bal_free(&p->folder);
     bal_blocks_destroy(&p->x);
 }
 

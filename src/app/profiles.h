@@ -15,6 +15,7 @@
 typedef struct bal_profiles {
     bal_blocks *x;
     struct bal_stream *stream; ///< NULL where X is in memory
+    char *folder;              ///< where its changed rows go, else NULL
     uint64_t checksum;         ///< of X as read
 } bal_profiles;
 
@@ -22,12 +23,12 @@ typedef struct bal_profiles {
  * Reads the matrix, or prepares to.
  *
  * Collective.  Same on every rank: stream.
- * @param[in] folder  where changed rows of a streamed X go
+ * @param[in] beside  the file in whose folder changed rows of a streamed X go
  * @param[in] memory  bytes for its buffer
  * Fails as reading does.
  */
 bal_verdict bal_profiles_open(const bal_input *in, bool stream,
-                              const char *folder, bal_size memory,
+                              const char *beside, bal_size memory,
                               bal_profiles *out);
 
 /** Local; one that was zeroed is fine. */

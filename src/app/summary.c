@@ -19,13 +19,6 @@
 #include "balans/par/agree.h"
 #include "summary.h"
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash != NULL ? slash + 1 : path;
-}
-
 static json_t *sum_of(uint64_t sum)
 {
     return json_sprintf("%016llx", (unsigned long long)sum);
@@ -34,7 +27,7 @@ static json_t *sum_of(uint64_t sum)
 json_t *bal_run_input(const bal_input *in, uint64_t checksum)
 {
     return json_pack("{s:o, s:I, s:I, s:I, s:I, s:o}", "name",
-                     bal_report_text(base_name(in->par->input)), "bytes",
+                     bal_report_text(bal_path_name(in->par->input)), "bytes",
                      (json_int_t)bal_h5ad_file_bytes(in->file), "profiles",
                      (json_int_t)in->info.n, "features", (json_int_t)in->info.d,
                      "batches", (json_int_t)in->labels[0]->count, "checksum",

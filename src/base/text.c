@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "balans/base/mem.h"
+
 /* strtol() and its kind skip blanks and accept "0x" and "nan"; a value of ours
  * starts with a digit, a sign or a point. */
 static bool starts_number(const char *s)
@@ -170,4 +172,22 @@ const char *bal_nearest(const char *given, const char *const *name,
         }
     }
     return nearest;
+}
+
+const char *bal_path_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? slash + 1 : path;
+}
+
+bal_status bal_path_folder(const char *path, char **out)
+{
+    const char *slash = strrchr(path, '/');
+    size_t length = slash == NULL || slash == path ? 1 : (size_t)(slash - path);
+    bal_status st = bal_alloc(out, (bal_size)length + 1, "a path");
+
+    if (!bal_failed(st))
+        memcpy(*out, slash == NULL ? "." : path, length);
+    return st;
 }

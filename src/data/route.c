@@ -78,17 +78,15 @@ static void number(const bal_labels *labels, const bal_layout *layout,
  * that no second array of the rows' number is needed. */
 static bal_verdict send_rows(bal_comm *c, bal_order *o)
 {
-    enum { PIECE = 1 << 20 };
+    enum { PIECE = 16 << 20 };
     bal_verdict st;
     parcel p = {0};
-    int64_t most = o->m;
+    const bal_pieces cut = bal_pieces_cut(c, o->m, sizeof(place), PIECE);
 
-    bal_comm_max_i64(c, &most, 1);
-    st = bal_agree(c, parcel_create(c->size, o->m < PIECE ? o->m : PIECE,
+    st = bal_agree(c, parcel_create(c->size, bal_pieces_most(&cut),
                                     sizeof(place), &p));
-    for (bal_size i = 0; i < most && !bal_failed(st); i += PIECE) {
-        bal_size from = i < o->m ? i : o->m;
-        bal_size count = o->m - from < PIECE ? o->m - from : PIECE;
+    for (int64_t i = 0; i < cut.count && !bal_failed(st); i++) {
+        bal_size from, count = bal_piece(&cut, i, &from);
         place *send = p.send;
         cumulate(o->layout, o->pos + from, count, -1, &p);
         for (bal_size k = from; k < from + count; k++)

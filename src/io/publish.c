@@ -20,6 +20,7 @@
 
 #include "balans/base/mem.h"
 #include "balans/base/signals.h"
+#include "balans/base/text.h"
 #include "balans/par/agree.h"
 
 static const char suffix[] = ".partial";
@@ -103,31 +104,13 @@ bool bal_file_same(const bal_file_mark *a, const bal_file_mark *b, bool devices)
            a->nanoseconds == b->nanoseconds;
 }
 
-static bal_status folder_of(const char *path, char **out)
-{
-    const char *slash = strrchr(path, '/');
-    size_t len = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
-    bal_status st = bal_alloc(out, (bal_size)len + 1, "a path");
-
-    if (!bal_failed(st))
-        memcpy(*out, slash == NULL ? "." : path, len);
-    return st;
-}
-
-static const char *name_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash != NULL ? slash + 1 : path;
-}
-
 /* The name with its folder resolved, and the file itself where it exists or is
  * a link; of malloc(), NULL where nothing can be said. */
 static char *resolve(const char *path)
 {
     char *whole = realpath(path, NULL), *folder = NULL, *at = NULL;
     char target[PATH_MAX];
-    const char *name = name_of(path);
+    const char *name = bal_path_name(path);
 
     if (whole != NULL)
         return whole;
@@ -138,7 +121,7 @@ static char *resolve(const char *path)
             return strdup(target);
         name = target;
     }
-    if (bal_failed(folder_of(path, &folder))) {
+    if (bal_failed(bal_path_folder(path, &folder))) {
         bal_error_clear();
         return NULL;
     }
@@ -249,7 +232,7 @@ static bal_status check_others(const char *path, const char *folder)
         return BAL_OK;
     host_name(host);
     while (!bal_failed(st) && (entry = readdir(dir)) != NULL) {
-        long process = maker_of(entry->d_name, name_of(path), host);
+        long process = maker_of(entry->d_name, bal_path_name(path), host);
         if (process > 0 && is_another_run(process))
             st = BAL_FAIL(BAL_EIO,
                           "cannot write '%s': another run, process %ld, is "
@@ -309,7 +292,7 @@ done:
 bal_status bal_publish_check(const char *path, bool replace)
 {
     char *folder = NULL;
-    bal_status st = folder_of(path, &folder);
+    bal_status st = bal_path_folder(path, &folder);
 
     if (!bal_failed(st))
         st = check(path, folder, replace);
@@ -324,7 +307,7 @@ static bal_status make_file(bal_publish *p)
 {
     enum { TRIES = 100 };
     char host[HOST], tail[TAIL];
-    size_t head = strlen(p->path), name = strlen(name_of(p->path));
+    size_t head = strlen(p->path), name = strlen(bal_path_name(p->path));
     int fd = -1;
     bal_status st = bal_alloc(&p->temporary, (bal_size)(head + TAIL), "a path");
 
@@ -364,7 +347,7 @@ bal_status bal_publish_begin(const char *path, bool replace, bal_publish **out)
     BAL_TRY(bal_alloc(&p, 1, "an output file"));
     p->replace = replace;
     p->slot = -1;
-    BAL_TRY(folder_of(path, &p->folder));
+    BAL_TRY(bal_path_folder(path, &p->folder));
     BAL_TRY(bal_alloc(&p->path, (bal_size)strlen(path) + 1, "a path"));
     strcpy(p->path, path);
     BAL_TRY(check(path, p->folder, replace));

@@ -161,6 +161,16 @@ void bal_comm_bcast(bal_comm *c, void *bytes, bal_size count, int root)
     }
 }
 
+bal_pieces bal_pieces_cut(bal_comm *c, bal_size rows, bal_size width,
+                          bal_size most)
+{
+    bal_pieces p = {rows, most / width > 0 ? most / width : 1, 0};
+
+    p.count = (rows + p.step - 1) / p.step;
+    bal_comm_max_i64(c, &p.count, 1);
+    return p;
+}
+
 int bal_comm_on_host(bal_comm *c)
 {
     MPI_Comm host;

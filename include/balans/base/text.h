@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "balans/base/status.h"
 #include "balans/base/types.h"
 
 /** Parses all of `s` as a decimal integer / a finite real number / a 64-bit
@@ -30,5 +31,12 @@ const char *bal_nearest(const char *given, const char *const *name,
 /** Writes a number of bytes for people, such as "1.5 GiB".  Local.
  *  @return buf */
 char *bal_bytes(char *buf, size_t size, bal_size bytes);
+
+/** The last part of a path: the name of the file.  Local.  Borrowed. */
+const char *bal_path_name(const char *path);
+
+/** The folder of a file, "." where the path names none.  Local.  `*out` is
+ *  owned by the caller.  Fails with BAL_ENOMEM. */
+bal_status bal_path_folder(const char *path, char **out);
 
 #endif

@@ -105,6 +105,33 @@ void bal_comm_send(bal_comm *c, int to, int tag, const void *bytes,
 void bal_comm_receive(bal_comm *c, int from, int tag, void *bytes,
                       bal_size count);
 
+/** A rank's rows in pieces, as many on every rank as the one with the most rows
+ *  needs, so that all can act together in each. */
+typedef struct bal_pieces {
+    bal_size rows, step;
+    int64_t count;
+} bal_pieces;
+
+/** Cuts `rows` rows of `width` bytes, which are more than none, into pieces of
+ *  at most `most` bytes, and at least a row.  Collective.  Same on every rank:
+ *  width, most. */
+bal_pieces bal_pieces_cut(bal_comm *c, bal_size rows, bal_size width,
+                          bal_size most);
+
+/** Rows of piece i, and the first; none where the rank has no more.  Local. */
+static inline bal_size bal_piece(const bal_pieces *p, int64_t i,
+                                 bal_size *from)
+{
+    *from = i * p->step < p->rows ? i * p->step : p->rows;
+    return p->rows - *from < p->step ? p->rows - *from : p->step;
+}
+
+/** Rows of the largest piece of this rank.  Local. */
+static inline bal_size bal_pieces_most(const bal_pieces *p)
+{
+    return p->rows < p->step ? p->rows : p->step;
+}
+
 /** Waits for all ranks.  Collective. */
 void bal_comm_barrier(bal_comm *c);
 
