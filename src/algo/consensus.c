@@ -83,13 +83,10 @@ static bal_status share_landmarks(bal_consensus *p)
     bal_size all = bal_affinity_entries(a), sum = 0, l = 0;
     bal_status st = bal_alloc(&entries, a->m, "the correction");
 
-    for (bal_size b = 0; !bal_failed(st) && b < a->count; b++) {
-        int32_t from = 0;
-        for (bal_size r = a->run_first[b]; r < a->run_first[b + 1]; r++) {
-            entries[a->run[r].landmark] += a->run[r].end - from;
-            from = a->run[r].end;
-        }
-    }
+    for (bal_size b = 0; !bal_failed(st) && b < a->count; b++)
+        for (bal_size r = a->run_first[b]; r < a->run_first[b + 1]; r++)
+            entries[a->run[r].landmark] +=
+                bal_run_end(a, b, r) - bal_run_first(a, b, r);
     for (int t = 0; !bal_failed(st) && t < p->threads; t++) {
         p->share[t] = l;
         while (l < a->m && sum < bal_share_first(all, t + 1, p->threads))
@@ -204,12 +201,10 @@ static void sum_strips(const bal_consensus *p, bal_size b, const strip *s,
                        const strip *last, bal_size from, bal_size to)
 {
     const bal_affinity *a = p->a;
-    bal_size first = a->entry_first[b];
 
     for (bal_size r = from; r < to; r++) {
-        bal_size e = r > a->run_first[b] ? a->run[r - 1].end : 0;
-        bal_size end = first + a->run[r].end;
-        for (e += first; e < end;) {
+        bal_size e = bal_run_first(a, b, r), end = bal_run_end(a, b, r);
+        while (e < end) {
             bal_size g = group_of(p, a->start[b] + a->row[e]), at = e;
             do
                 e++;
@@ -297,7 +292,7 @@ static void prepare_sums(bal_consensus *p, bal_size first)
 bal_verdict bal_consensus_load(bal_consensus *p, bal_size first)
 {
     bal_sweep s = bal_sweep_begin(p->x);
-    bal_size numbers = p->a->m * p->groups * 2 * p->wide;
+    bal_size numbers;
 
     prepare_sums(p, first);
     numbers = p->a->m * p->groups * 2 * p->wide;

@@ -65,10 +65,10 @@ static void visit(const gathering *g, bal_size i, bal_size end, bal_size *at,
     const bal_affinity *a = g->a;
 
     for (bal_size t = 0; t < a->count; t++) {
-        bal_size r = bal_affinity_run_from(a, t, i), first = a->entry_first[t];
+        bal_size r = bal_affinity_run_from(a, t, i);
         for (; r < a->run_first[t + 1] && a->run[r].landmark < end; r++) {
-            bal_size e = r > a->run_first[t] ? a->run[r - 1].end : 0;
-            for (e += first; e < first + a->run[r].end; e++) {
+            for (bal_size e = bal_run_first(a, t, r);
+                 e < bal_run_end(a, t, r); e++) {
                 int32_t j = g->number[a->start[t] + a->row[e]] - 1;
                 if (j < 0)
                     continue;

@@ -21,12 +21,11 @@ typedef struct tally {
 static void add_tile(const bal_affinity *a, bal_size t, bal_size groups,
                      const bal_layout *l, tally *y)
 {
-    bal_size e = a->entry_first[t];
     bal_size g = groups > 1 ? l->tile[t].batch : 0;
 
     for (bal_size r = a->run_first[t]; r < a->run_first[t + 1]; r++) {
-        bal_size i = a->run[r].landmark,
-                 end = a->entry_first[t] + a->run[r].end;
+        bal_size i = a->run[r].landmark;
+        bal_size e = bal_run_first(a, t, r), end = bal_run_end(a, t, r);
         double part = 0;
         y->entries[i] += end - e;
         for (; e < end; e++)

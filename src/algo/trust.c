@@ -111,14 +111,13 @@ static void compete(work *w, bool strict)
 static void cover_tile(work *w, bal_size t, bool weighted)
 {
     const bal_affinity *a = w->a;
-    bal_size e = a->entry_first[t], B = w->batches;
+    bal_size B = w->batches;
 
     memset(w->point, 0, (size_t)(w->l->tile[t].m * B) * sizeof *w->point);
     for (bal_size r = a->run_first[t]; r < a->run_first[t + 1]; r++) {
-        bal_size i = a->run[r].landmark,
-                 end = a->entry_first[t] + a->run[r].end;
+        bal_size i = a->run[r].landmark, end = bal_run_end(a, t, r);
         double k = weighted ? w->kappa[i * B + w->l->tile[t].batch] : 1;
-        for (; e < end; e++)
+        for (bal_size e = bal_run_first(a, t, r); e < end; e++)
             w->point[a->row[e] * B + w->own[i]] += (double)a->value[e] * k;
     }
 }
@@ -127,19 +126,16 @@ static void cover_tile(work *w, bal_size t, bool weighted)
 static void spread_tile(work *w, bal_size t, const double *seen)
 {
     const bal_affinity *a = w->a;
-    bal_size e = a->entry_first[t], B = w->batches;
+    bal_size B = w->batches;
     int m = w->l->tile[t].m;
 
     memset(w->point, 0, (size_t)(m * B) * sizeof *w->point);
     memset(w->rho, 0, (size_t)m * sizeof *w->rho);
     for (bal_size r = a->run_first[t]; r < a->run_first[t + 1]; r++) {
-        bal_size i = a->run[r].landmark,
-                 end = a->entry_first[t] + a->run[r].end;
-        if (w->own[i] != w->l->tile[t].batch) {
-            e = end;
+        bal_size i = a->run[r].landmark, end = bal_run_end(a, t, r);
+        if (w->own[i] != w->l->tile[t].batch)
             continue;
-        }
-        for (; e < end; e++) {
+        for (bal_size e = bal_run_first(a, t, r); e < end; e++) {
             double share = (double)a->value[e] / w->parts->sum[i];
             double *point = w->point + a->row[e] * B;
             w->rho[a->row[e]] += share;
@@ -156,17 +152,14 @@ static void spread_tile(work *w, bal_size t, const double *seen)
 static void see_tile(work *w, bal_size t, const bal_scale *scale)
 {
     const bal_affinity *a = w->a;
-    bal_size e = a->entry_first[t], B = w->batches;
+    bal_size B = w->batches;
 
     for (bal_size r = a->run_first[t]; r < a->run_first[t + 1]; r++) {
-        bal_size i = a->run[r].landmark,
-                 end = a->entry_first[t] + a->run[r].end;
-        if (w->own[i] != w->l->tile[t].batch) {
-            e = end;
+        bal_size i = a->run[r].landmark, end = bal_run_end(a, t, r);
+        if (w->own[i] != w->l->tile[t].batch)
             continue;
-        }
         memset(w->part, 0, (size_t)B * sizeof *w->part);
-        for (; e < end; e++)
+        for (bal_size e = bal_run_first(a, t, r); e < end; e++)
             for (bal_size b = 0; b < B; b++)
                 w->part[b] += (double)a->value[e] * w->point[a->row[e] * B + b];
         for (bal_size b = 0; b < B; b++)

@@ -175,13 +175,10 @@ void bal_affinity_coverage(const bal_affinity *a, double *sum)
 void bal_affinity_row_sizes(bal_comm *c, const bal_affinity *a, int64_t *size)
 {
     memset(size, 0, (size_t)a->m * sizeof *size);
-    for (bal_size b = 0; b < a->count; b++) {
-        int32_t from = 0;
-        for (bal_size r = a->run_first[b]; r < a->run_first[b + 1]; r++) {
-            size[a->run[r].landmark] += a->run[r].end - from;
-            from = a->run[r].end;
-        }
-    }
+    for (bal_size b = 0; b < a->count; b++)
+        for (bal_size r = a->run_first[b]; r < a->run_first[b + 1]; r++)
+            size[a->run[r].landmark] +=
+                bal_run_end(a, b, r) - bal_run_first(a, b, r);
     bal_comm_sum_i64(c, size, a->m);
 }
 
@@ -247,14 +244,13 @@ static void visit(const request *q, bal_size *at, cell *out)
             bal_size l = a->run[r].landmark - q->first;
             if (l >= q->count)
                 break;
-            bal_size from = r > a->run_first[b] ? a->run[r - 1].end : 0;
+            bal_size from = bal_run_first(a, b, r), end = bal_run_end(a, b, r);
             bal_size *here = &at[taker(q, l)];
             if (out == NULL) {
-                *here += a->run[r].end - from;
+                *here += end - from;
                 continue;
             }
-            for (bal_size e = a->entry_first[b] + from;
-                 e < a->entry_first[b] + a->run[r].end; e++)
+            for (bal_size e = from; e < end; e++)
                 out[(*here)++] = (cell){q->row + a->start[b] + a->row[e],
                                         (int32_t)l, a->value[e]};
         }

@@ -62,6 +62,20 @@ void bal_affinity_destroy(bal_affinity **a);
 bal_size bal_affinity_entries(const bal_affinity *a);
 bal_size bal_affinity_most(const bal_affinity *a);
 
+/** Entries of run r, which is of block b: from the first to before the end.
+ *  Local. */
+static inline bal_size bal_run_first(const bal_affinity *a, bal_size b,
+                                     bal_size r)
+{
+    return a->entry_first[b] + (r > a->run_first[b] ? a->run[r - 1].end : 0);
+}
+
+static inline bal_size bal_run_end(const bal_affinity *a, bal_size b,
+                                   bal_size r)
+{
+    return a->entry_first[b] + a->run[r].end;
+}
+
 /** The first run of block b of landmark l or a later one.  Local.  Cost: log of
  *  the block's runs. */
 bal_size bal_affinity_run_from(const bal_affinity *a, bal_size b, bal_size l);
