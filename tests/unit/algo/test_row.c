@@ -8,7 +8,7 @@
 
 #include "balans/base/mem.h"
 #include "mpi_check.h"
-#include "points.h"
+#include "points_fixture.h"
 
 /* Points: batch sizes, dimensions, how often a point repeats the one before. */
 typedef struct shape {
@@ -44,28 +44,9 @@ static const setting settings[] = {
 };
 enum { SETTINGS = (int)(sizeof settings / sizeof settings[0]), MOST = 24 };
 
-static bal_comm c;
-static ref_data *data;
-static points *p;
-
-static void set_up(void)
-{
-    bal_comm_init(&c, MPI_COMM_WORLD);
-}
-
-static void tear_down(void)
-{
-    points_destroy(&p);
-    ref_data_destroy(&data);
-    bal_comm_finish(&c);
-}
-
 static void prepare(const shape *s)
 {
-    points_destroy(&p);
-    ref_data_destroy(&data);
-    data = ref_data_create(s->size, s->batches, s->p, s->p, s->repeat, 11);
-    p = points_create(&c, data);
+    make_points(s->size, s->batches, s->p, s->p, s->repeat, 11);
 }
 
 static ref_params reference_params(const setting *s)

@@ -6,7 +6,7 @@
 #include "balans/algo/row.h"
 #include "balans/base/mem.h"
 #include "mpi_check.h"
-#include "points.h"
+#include "points_fixture.h"
 
 typedef struct shape {
     int64_t size[4], batches, p, repeat;
@@ -29,28 +29,9 @@ static const bal_row_params settings[] = {
 };
 enum { SETTINGS = (int)(sizeof settings / sizeof *settings) };
 
-static bal_comm c;
-static ref_data *data;
-static points *p;
-
-static void set_up(void)
-{
-    bal_comm_init(&c, MPI_COMM_WORLD);
-}
-
-static void tear_down(void)
-{
-    points_destroy(&p);
-    ref_data_destroy(&data);
-    bal_comm_finish(&c);
-}
-
 static void prepare(const shape *s)
 {
-    points_destroy(&p);
-    ref_data_destroy(&data);
-    data = ref_data_create(s->size, s->batches, s->p, s->p, s->repeat, 11);
-    p = points_create(&c, data);
+    make_points(s->size, s->batches, s->p, s->p, s->repeat, 11);
 }
 
 static bal_gidx landmark(int i)

@@ -4,25 +4,9 @@
 
 #include "balans/par/select.h"
 #include "mpi_check.h"
-#include "points.h"
+#include "points_fixture.h"
 
 enum { J = 5, P = 3, LANDMARKS = 10, BATCHES = 60 };
-
-static bal_comm c;
-static ref_data *data;
-static points *p;
-
-static void set_up(void)
-{
-    bal_comm_init(&c, MPI_COMM_WORLD);
-}
-
-static void tear_down(void)
-{
-    points_destroy(&p);
-    ref_data_destroy(&data);
-    bal_comm_finish(&c);
-}
 
 /* One batch; as many as ranks; many more; one over half of the ranks. */
 enum { SHAPES = 4 };
@@ -42,8 +26,7 @@ static void prepare(int shape)
         size[batches++] = 5100;
         size[batches++] = 2600;
     }
-    data = ref_data_create(size, batches, P, P, 0, 4);
-    p = points_create(&c, data);
+    make_points(size, batches, P, P, 0, 4);
 }
 
 static int64_t logarithm(int64_t g)

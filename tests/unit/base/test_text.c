@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "balans/base/mem.h"
 #include "mpi_check.h"
 
 static char *items[] = {(char[]){"one"}, (char[]){"two"}, (char[]){"three"}};
@@ -96,6 +97,25 @@ START_TEST(writes_bytes_for_people)
 }
 END_TEST
 
+START_TEST(parts_a_path)
+{
+    static const char *const path[][3] = {
+        {"a.h5ad", ".", "a.h5ad"},
+        {"b/a.h5ad", "b", "a.h5ad"},
+        {"/a.h5ad", "/", "a.h5ad"},
+        {"/c/b/a.h5ad", "/c/b", "a.h5ad"},
+    };
+
+    for (size_t i = 0; i < sizeof path / sizeof *path; i++) {
+        char *folder = NULL;
+        all_assert(!bal_failed(bal_path_folder(path[i][0], &folder)));
+        all_assert(strcmp(folder, path[i][1]) == 0);
+        all_assert(strcmp(bal_path_name(path[i][0]), path[i][2]) == 0);
+        bal_free(&folder);
+    }
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("base/text");
@@ -107,6 +127,7 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, reads_sizes);
     tcase_add_test(tcase, joins_what_fits);
     tcase_add_test(tcase, writes_bytes_for_people);
+    tcase_add_test(tcase, parts_a_path);
     suite_add_tcase(suite, tcase);
     return mpi_check_run(suite, argc, argv);
 }

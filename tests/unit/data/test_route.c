@@ -6,7 +6,7 @@
 
 #include "balans/base/mem.h"
 #include "mpi_check.h"
-#include "points.h"
+#include "points_fixture.h"
 
 static const int64_t one_point[] = {1};
 static const int64_t one_batch[] = {700};
@@ -22,26 +22,9 @@ static const batches cases[] = {
     {one_point, 1}, {one_batch, 1}, {mixed, 5}, {crumbs, 3}, {many, 4}};
 enum { CASES = 5, P = 3 };
 
-static bal_comm c;
-static ref_data *data;
-static points *p;
-
-static void set_up(void)
-{
-    bal_comm_init(&c, MPI_COMM_WORLD);
-}
-
-static void tear_down(void)
-{
-    points_destroy(&p);
-    ref_data_destroy(&data);
-    bal_comm_finish(&c);
-}
-
 static void prepare(const batches *b)
 {
-    data = ref_data_create(b->size, b->count, 2, P, 0, 1);
-    p = points_create(&c, data);
+    make_points(b->size, b->count, 2, P, 0, 1);
 }
 
 /* The coordinates of an input row. */

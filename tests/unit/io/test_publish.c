@@ -9,10 +9,8 @@
 #include <unistd.h>
 
 #include "balans/par/comm.h"
-#include "h5ad_files.h"
+#include "files_fixture.h"
 #include "mpi_check.h"
-
-static bal_comm comm;
 
 static void write_text(const char *path, const char *text)
 {
@@ -40,9 +38,10 @@ static bool is_there(const char *path)
     return access(path, F_OK) == 0;
 }
 
-static bool error_has(const char *part)
+/* Whether the last failure said so, which is cleared. */
+static bool error_was(const char *part)
 {
-    bool has = strstr(bal_error_get()->text, part) != NULL;
+    bool has = error_has(part);
 
     if (!has)
         printf("'%s' instead of '%s'\n", bal_error_get()->text, part);
@@ -72,7 +71,7 @@ START_TEST(a_file_appears_complete)
     ck_assert(!bal_failed(bal_publish_finish(&p, NULL)) && p == NULL);
     ck_assert(holds(path, "all") && !is_there(temporary));
     ck_assert(bal_failed(bal_publish_check(path, false)));
-    ck_assert(error_has("--force"));
+    ck_assert(error_was("--force"));
 }
 END_TEST
 
@@ -88,7 +87,7 @@ START_TEST(a_file_that_fails_its_test_does_not_appear)
 
     snprintf(temporary, sizeof temporary, "%s", bal_publish_temporary(p));
     ck_assert(bal_failed(bal_publish_finish(&p, refuse)) && p == NULL);
-    ck_assert(error_has("will not do"));
+    ck_assert(error_was("will not do"));
     ck_assert(!is_there(files_path("b")) && !is_there(temporary));
 }
 END_TEST
@@ -106,7 +105,7 @@ START_TEST(one_of_two_fails)
                          bal_publish_temporary(two)) != 0);
         ck_assert(!bal_failed(bal_publish_finish(&two, NULL)));
         ck_assert(bal_failed(bal_publish_finish(&one, NULL)));
-        ck_assert(error_has("another program"));
+        ck_assert(error_was("another program"));
         ck_assert(holds(path, "two"));
     }
 }
@@ -148,7 +147,7 @@ START_TEST(a_running_process_is_found)
     }
     ck_assert(read(told[0], &byte, 1) == 1 && byte == 'y');
     ck_assert(bal_failed(bal_publish_check(path, true)));
-    ck_assert(error_has("another run"));
+    ck_assert(error_was("another run"));
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     ck_assert(!bal_failed(bal_publish_check(path, true)));
@@ -219,18 +218,6 @@ START_TEST(marks_tell_changes)
     ck_assert(!bal_file_same(&before, &now, true));
 }
 END_TEST
-
-static void set_up(void)
-{
-    bal_comm_init(&comm, MPI_COMM_WORLD);
-    files_begin(&comm);
-}
-
-static void tear_down(void)
-{
-    files_end(&comm);
-    bal_comm_finish(&comm);
-}
 
 int main(int argc, char **argv)
 {

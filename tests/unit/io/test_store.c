@@ -12,18 +12,11 @@
 #include "balans/io/h5.h"
 #include "balans/io/store.h"
 #include "balans/par/agree.h"
-#include "h5ad_files.h"
+#include "files_fixture.h"
 #include "mpi_check.h"
 #include "store_files.h"
 
 enum { BIG = 9 * (1 << 20) + 5 }; /* bytes, more than two transfers */
-
-static bal_comm comm;
-
-static bool error_has(const char *part)
-{
-    return strstr(bal_error_get()->text, part) != NULL;
-}
 
 START_TEST(any_ranks_write_and_any_read)
 {
@@ -245,18 +238,6 @@ START_TEST(a_file_that_cannot_be_closed)
     all_assert(files_in_folder() == before);
 }
 END_TEST
-
-static void set_up(void)
-{
-    bal_comm_init(&comm, MPI_COMM_WORLD);
-    files_begin(&comm);
-}
-
-static void tear_down(void)
-{
-    files_end(&comm);
-    bal_comm_finish(&comm);
-}
 
 int main(int argc, char **argv)
 {

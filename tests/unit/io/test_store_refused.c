@@ -7,18 +7,11 @@
 #include "balans/base/rng.h"
 #include "balans/data/checksum.h"
 #include "balans/io/store.h"
-#include "h5ad_files.h"
+#include "files_fixture.h"
 #include "mpi_check.h"
 #include "store_files.h"
 
 enum { SEAL = 512 }; /* bytes; the last eight are its own checksum */
-
-static bal_comm comm;
-
-static bool error_has(const char *part)
-{
-    return strstr(bal_error_get()->text, part) != NULL;
-}
 
 static void refuse(const char *path, const bal_store_kind *as, const char *why)
 {
@@ -154,18 +147,6 @@ START_TEST(what_does_not_fit)
     bal_store_close(&s);
 }
 END_TEST
-
-static void set_up(void)
-{
-    bal_comm_init(&comm, MPI_COMM_WORLD);
-    files_begin(&comm);
-}
-
-static void tear_down(void)
-{
-    files_end(&comm);
-    bal_comm_finish(&comm);
-}
 
 int main(int argc, char **argv)
 {

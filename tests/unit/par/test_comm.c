@@ -170,6 +170,24 @@ START_TEST(counts_by_phase)
 }
 END_TEST
 
+/* Ranks with more rows than others, and one without any, in pieces of ten. */
+START_TEST(cuts_rows_into_as_many_pieces_everywhere)
+{
+    bal_size rows = 7 * c.rank, next = 0, from;
+    const bal_pieces cut = bal_pieces_cut(&c, rows, 8, 87);
+
+    all_assert(cut.count == (7 * (c.size - 1) + 9) / 10);
+    for (int64_t i = 0; i < cut.count; i++) {
+        bal_size count = bal_piece(&cut, i, &from);
+        all_assert(from == next && count >= 0 && count <= 10);
+        all_assert(count <= bal_pieces_most(&cut));
+        next += count;
+    }
+    all_assert(next == rows);
+    all_assert(bal_pieces_cut(&c, c.rank, 100, 8).step == 1);
+}
+END_TEST
+
 START_TEST(names_every_phase_differently)
 {
     int clashes = 0;
@@ -199,6 +217,7 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, broadcasts_from_any_rank);
     tcase_add_test(tcase, reduces_by_an_operation);
     tcase_add_test(tcase, counts_by_phase);
+    tcase_add_test(tcase, cuts_rows_into_as_many_pieces_everywhere);
     tcase_add_test(tcase, names_every_phase_differently);
     suite_add_tcase(suite, tcase);
     return mpi_check_run(suite, argc, argv);
