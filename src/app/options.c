@@ -210,6 +210,15 @@ const bal_option *bal_option_next(unsigned commands, const bal_option *o)
     return o->name != NULL ? o : NULL;
 }
 
+const bal_option *bal_option_next_in(unsigned commands, bal_group group,
+                                     const bal_option *o)
+{
+    do
+        o = bal_option_next(commands, o);
+    while (o != NULL && o->group != group);
+    return o;
+}
+
 bal_status bal_params_default(bal_params *p)
 {
     bal_status st = BAL_OK;

@@ -361,18 +361,14 @@ void bal_options_help(unsigned commands, FILE *stream)
     bool first = true;
 
     for (int group = 0; group < BAL_GROUP_COUNT; group++) {
-        bool titled = false;
-        for (const bal_option *o = NULL;
-             (o = bal_option_next(commands, o)) != NULL;) {
-            if ((int)o->group != group)
-                continue;
-            if (!titled)
-                fprintf(stream, "%s%s:\n", first ? "" : "\n",
-                        bal_group_title(o->group));
-            first = false;
-            titled = true;
+        bal_group g = (bal_group)group;
+        const bal_option *o = bal_option_next_in(commands, g, NULL);
+        if (o == NULL)
+            continue;
+        fprintf(stream, "%s%s:\n", first ? "" : "\n", bal_group_title(g));
+        first = false;
+        for (; o != NULL; o = bal_option_next_in(commands, g, o))
             print_option(o, commands, stream);
-        }
     }
 }
 

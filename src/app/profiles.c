@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "balans/base/file.h"
 #include "balans/base/log.h"
 #include "balans/base/mem.h"
 #include "balans/base/text.h"
@@ -58,13 +59,9 @@ static bal_status read_rows(void *arg, bal_size first, bal_size count,
 
     if (first < s->kept)
         here = s->kept - first < count ? s->kept - first : count;
-    for (bal_size at = 0; at < here * width;) {
-        ssize_t got = pread(s->fd, (char *)rows + at,
-                            (size_t)(here * width - at), first * width + at);
-        if (got <= 0)
-            return fail(s, "read");
-        at += got;
-    }
+    if (here > 0 && bal_file_read(s->fd, first * width, here * width, rows) <
+                        here * width)
+        return fail(s, "read");
     if (here == count)
         return BAL_OK;
     return bal_h5ad_read_rows(s->in->file, s->x->first + first + here,
@@ -80,13 +77,8 @@ static bal_status write_rows(void *arg, bal_size first, bal_size count,
 
     if (bal_failed(st))
         return st;
-    for (bal_size at = 0; at < count * width;) {
-        ssize_t put = pwrite(s->fd, (const char *)rows + at,
-                             (size_t)(count * width - at), first * width + at);
-        if (put <= 0)
-            return fail(s, "keep");
-        at += put;
-    }
+    if (bal_file_write(s->fd, first * width, count * width, rows) < 0)
+        return fail(s, "keep");
     if (first + count > s->kept)
         s->kept = first + count;
     return BAL_OK;

@@ -50,16 +50,12 @@ static void put_option(const bal_option *o, unsigned commands, FILE *stream)
 static void put_options(unsigned commands, FILE *stream)
 {
     for (int group = 0; group < BAL_GROUP_COUNT; group++) {
-        bool titled = false;
-        for (const bal_option *o = NULL;
-             (o = bal_option_next(commands, o)) != NULL;) {
-            if ((int)o->group != group)
-                continue;
-            if (!titled)
-                fprintf(stream, ".SS %s\n", bal_group_title(o->group));
-            titled = true;
+        bal_group g = (bal_group)group;
+        const bal_option *o = bal_option_next_in(commands, g, NULL);
+        if (o != NULL)
+            fprintf(stream, ".SS %s\n", bal_group_title(g));
+        for (; o != NULL; o = bal_option_next_in(commands, g, o))
             put_option(o, commands, stream);
-        }
     }
 }
 

@@ -90,6 +90,10 @@ extern const bal_option bal_options[];
 /** The line after `o` that counts, the first one for NULL; NULL at the end. */
 const bal_option *bal_option_next(unsigned commands, const bal_option *o);
 
+/** The same among those of one group, as help prints them. */
+const bal_option *bal_option_next_in(unsigned commands, bal_group group,
+                                     const bal_option *o);
+
 /** The line of that name, or NULL. */
 const bal_option *bal_option_find(unsigned commands, const char *name);
 

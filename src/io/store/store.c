@@ -5,11 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "balans/base/file.h"
 #include "balans/base/mem.h"
 #include "balans/base/watch.h"
 #include "internal.h"
-
-enum { BLOCK = 1 << 22 }; /* bytes of one transfer, at most */
 
 bal_status bal_store_new(bal_comm *c, const bal_store_kind *kind,
                          bal_status failure, bal_store **out)
@@ -63,43 +62,23 @@ bal_status bal_store_reopen(bal_store *s, int flags)
 bal_status bal_store_pull(const bal_store *s, bal_size at, bal_size bytes,
                           void *out)
 {
-    char *to = out;
+    bal_size got = bal_file_read(s->fd, at, bytes, out);
 
-    while (bytes > 0) {
-        size_t now = bytes < BLOCK ? (size_t)bytes : BLOCK;
-        ssize_t got = pread(s->fd, to, now, at);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fail_system(s, "read");
-        if (got == 0)
-            return BAL_FAIL(s->failure, "cannot read '%s': it has been cut",
-                            s->path);
-        bal_comm_count_io(s->comm, got);
-        to += got;
-        at += got;
-        bytes -= got;
-    }
+    if (got < 0)
+        return fail_system(s, "read");
+    bal_comm_count_io(s->comm, got);
+    if (got < bytes)
+        return BAL_FAIL(s->failure, "cannot read '%s': it has been cut",
+                        s->path);
     return BAL_OK;
 }
 
 bal_status bal_store_push(const bal_store *s, bal_size at, bal_size bytes,
                           const void *from)
 {
-    const char *next = from;
-
-    while (bytes > 0) {
-        size_t now = bytes < BLOCK ? (size_t)bytes : BLOCK;
-        ssize_t put = pwrite(s->fd, next, now, at);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return fail_system(s, "write");
-        bal_comm_count_io(s->comm, put);
-        next += put;
-        at += put;
-        bytes -= put;
-    }
+    if (bal_file_write(s->fd, at, bytes, from) < 0)
+        return fail_system(s, "write");
+    bal_comm_count_io(s->comm, bytes);
     return BAL_OK;
 }
 
