@@ -1,7 +1,12 @@
 """What the tests of the command line share."""
+import concurrent.futures
 import os
+import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 
 SKIP = 77
 TIMEOUT = 120
@@ -28,6 +33,7 @@ class Tests:
     def __init__(self, program, launch):
         self.program, self.launch = program, launch
         self.checks = self.bad = 0
+        self.lock = threading.Lock()
 
     def run(self, *args, ranks=1, env=None):
         """A finished run; its return code is None if it did not end.  One rank
@@ -43,10 +49,11 @@ class Tests:
                                                f"no end within {TIMEOUT} s")
 
     def check(self, ok, what):
-        self.checks += 1
-        if not ok:
-            self.bad += 1
-            print("wrong:", what)
+        with self.lock:
+            self.checks += 1
+            if not ok:
+                self.bad += 1
+                print("wrong:", what)
         return ok
 
     def fails(self, code, words, *args, ranks=1, env=None):
@@ -67,6 +74,22 @@ class Tests:
                    f"{' '.join(map(str, args))} on {ranks}: code "
                    f"{run.returncode}, stderr {run.stderr!r}")
         return run
+
+    def side_by_side(self, inputs, checks):
+        """Runs checks that wait for most of their time, a launcher's end, a
+        timeout.  Each is a function and what it takes after a folder of its
+        own, in which it finds copies of the files `inputs`."""
+        def one(check, *args):
+            with tempfile.TemporaryDirectory() as name:
+                folder = pathlib.Path(name)
+                for path in inputs:
+                    shutil.copy(path, folder)
+                check(folder, *args)
+
+        with concurrent.futures.ThreadPoolExecutor(
+                4 * (os.cpu_count() or 1)) as pool:
+            for done in [pool.submit(one, *c) for c in checks]:
+                done.result()
 
     def end(self):
         print(f"{self.checks} checks, {self.bad} wrong")

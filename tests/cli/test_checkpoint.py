@@ -30,7 +30,7 @@ PASSES = [*PAPER, "--passes", 2]
 NYSTROM = [*PAPER, "--estimator", "nystrom"]
 # The default: rows of a bounded number of landmarks, trust, passes as needed.
 BOUNDED = ["--landmarks", 200]
-stops = 0  # runs that were ended on the way
+stops = []  # runs that were ended on the way
 
 
 def contents(path):
@@ -83,9 +83,7 @@ def go_on(folder, extra, ranks):
 
 def check_stop(folder, wanted, extra, way, point, count, ranks, then):
     """A run ended by `way`, one more that goes on."""
-    global stops
     what = f"{extra} {way} at {point} {count} on {ranks}, then {then}"
-    clear(folder)
     every = ["--checkpoint-every", 0]
     rank = count % ranks
     run = t.run(*command(folder, extra), *every, ranks=ranks,
@@ -93,7 +91,7 @@ def check_stop(folder, wanted, extra, way, point, count, ranks, then):
     if run.returncode == 0:
         same(folder / "out.h5ad", wanted, f"{what}, not met")
         return
-    stops += 1
+    stops.append(what)
     t.check(not (folder / "out.h5ad").exists(), f"{what}: an output")
     if way != "kill":
         t.check(run.returncode == 75, f"{what}: code {run.returncode}")
@@ -125,7 +123,6 @@ def check_failure_first(folder):
 
 def check_signal_to_launcher(folder, wanted, number):
     """Whatever the launcher makes of a signal, the same command goes on."""
-    clear(folder)
     run = subprocess.Popen(
         [*sys.argv[2:], "2", sys.argv[1],
          *map(str, command(folder, PASSES)), "--checkpoint-every", "0"],
@@ -144,7 +141,6 @@ def check_signal_to_launcher(folder, wanted, number):
 def check_phase(folder, wanted, extra, point, ranks, stops_there):
     """A signal in any phase: stopped with a checkpoint, or finished."""
     what = f"{extra} signal at {point} on {ranks}"
-    clear(folder)
     run = t.run(*command(folder, extra), ranks=ranks,
                 env={"BAL_FAULT": f"{point}:{ranks - 1}:term"})
     if stops_there:
@@ -164,7 +160,6 @@ def check_phase(folder, wanted, extra, point, ranks, stops_there):
 def check_writing(folder, wanted, point):
     """A checkpoint that fails, once it is due and once it is to stop with; the
     one before stays what it was."""
-    clear(folder)
     state = folder / "state.h5"
     run = t.run(*command(folder, PAPER)[:-1], "--checkpoint-every", 0, ranks=2,
                 env={"BAL_FAULT": f"{point}:1"})
@@ -183,7 +178,6 @@ def check_writing(folder, wanted, point):
 
 def check_nothing_to_keep(folder, wanted):
     """A stop long before the sampler starts."""
-    clear(folder)
     run = t.run(*command(folder, PAPER), ranks=2,
                 env={"BAL_FAULT": "open:0:term,eigen:0:slow:6000"})
     t.check(run.returncode == 75 and "without checkpoint" in run.stderr,
@@ -194,7 +188,6 @@ def check_nothing_to_keep(folder, wanted):
 
 def check_many_stops(folder, wanted):
     """Stopped again and again, on any number of ranks, it still gets there."""
-    clear(folder)
     for turn in range(60):
         ranks = turn % 4 + 1
         run = t.run(*command(folder, PASSES), ranks=ranks,
@@ -208,7 +201,6 @@ def check_many_stops(folder, wanted):
 
 
 def check_time_limit(folder, wanted):
-    clear(folder)
     state = folder / "state.h5"
     for turn in range(2):
         run = t.run(*command(folder, PAPER), "--time-limit", 1e-5, ranks=2)
@@ -225,7 +217,6 @@ def check_time_limit(folder, wanted):
 
 
 def check_refusals(folder):
-    clear(folder)
     state = folder / "state.h5"
     t.run(*command(folder, PAPER), ranks=2, env={"BAL_FAULT": "row:1:term:30"})
     kept = state.read_bytes()
@@ -253,7 +244,6 @@ def check_refusals(folder):
 def check_processors(folder):
     """Ranks on different processors: a warning, and a checkpoint that serves
     no other ones."""
-    clear(folder)
     script = folder / "mixed.sh"
     script.write_text(f"""#!/bin/sh
 case ${{OMPI_COMM_WORLD_RANK-$PMI_RANK}} in
@@ -293,46 +283,48 @@ with tempfile.TemporaryDirectory() as name:
                 "--batches", 4, "--seed", seed)
     plain, twice, weighed, bounded = (
         undisturbed(where, e) for e in (PAPER, PASSES, NYSTROM, BOUNDED))
+    inputs = [where / "in.h5ad", where / "other.h5ad"]
+    # The longest first.
+    checks = [(check_many_stops, twice), (check_refusals,),
+              (check_time_limit, plain), (check_failure_first,)]
+    if platform.machine() == "x86_64":
+        checks.append((check_processors,))
+    for turn, point in enumerate(("keep", "fill", "publish")):
+        checks.append((check_writing, plain, point))
+        for count in (1, 2 + turn, 5):
+            checks.append((check_stop, plain, PAPER, "kill", point, count,
+                           count % 3 + 1, turn % 4 + 1))
+        checks.append((check_stop, twice, PASSES, "kill", point, 14, 2, 3))
+    checks.append((check_stop, plain, PAPER, "int", "row", 30, 2, 3))
     turn = 0
-    check_stop(where, plain, PAPER, "int", "row", 30, 2, 3)
     for way in ("term", "usr1", "kill"):
         for count in (1, 11, 25, 40, 58, 66):
-            check_stop(where, plain, PAPER, way, "row", count, turn % 4 + 1,
-                       (turn + 1 + turn // 4) % 4 + 1)
+            checks.append((check_stop, plain, PAPER, way, "row", count,
+                           turn % 4 + 1, (turn + 1 + turn // 4) % 4 + 1))
             turn += 1
-    for ranks, then in ((1, 3), (3, 2)):
-        check_stop(where, plain, PAPER, "kill", "correct", 1, ranks, then)
-        check_stop(where, plain, PAPER, "kill", "write", 2, ranks, then)
-        check_stop(where, twice, PASSES, "kill", "row", 95, ranks, then)
-        check_stop(where, twice, PASSES, "term", "row", 118, ranks, then)
-        check_stop(where, twice, PASSES, "kill", "correct", 3, ranks, then)
-        check_stop(where, twice, [*PASSES, "--stream", "on"], "term", "row",
-                   118, ranks, then)
-        check_stop(where, bounded, BOUNDED, "term", "row", 95, ranks, then)
-        check_stop(where, bounded, BOUNDED, "kill", "row", 230, ranks, then)
-        check_stop(where, bounded, BOUNDED, "kill", "correct", 2, ranks, then)
-    check_stop(where, weighed, NYSTROM, "term", "row", 64, 2, 4)
+    for n in ((1, 3), (3, 2)):
+        checks += [
+            (check_stop, plain, PAPER, "kill", "correct", 1, *n),
+            (check_stop, plain, PAPER, "kill", "write", 2, *n),
+            (check_stop, twice, PASSES, "kill", "row", 95, *n),
+            (check_stop, twice, PASSES, "term", "row", 118, *n),
+            (check_stop, twice, PASSES, "kill", "correct", 3, *n),
+            (check_stop, twice, [*PASSES, "--stream", "on"], "term", "row",
+             118, *n),
+            (check_stop, bounded, BOUNDED, "term", "row", 95, *n),
+            (check_stop, bounded, BOUNDED, "kill", "row", 230, *n),
+            (check_stop, bounded, BOUNDED, "kill", "correct", 2, *n)]
+    checks.append((check_stop, weighed, NYSTROM, "term", "row", 64, 2, 4))
     for turn, point in enumerate(("open", "read", "space", "eigen", "sample",
                                   "publish", "correct", "create", "write",
                                   "finish")):
-        check_phase(where, plain, PAPER, point, turn % 3 + 1,
-                    turn < 7)
-    check_phase(where, twice, PASSES, "correct", 2, True)
-    check_phase(where, weighed, NYSTROM, "invert", 2, True)
-    for turn, point in enumerate(("keep", "fill", "publish")):
-        for count in (1, 2 + turn, 5):
-            check_stop(where, plain, PAPER, "kill", point, count, count % 3 + 1,
-                       turn % 4 + 1)
-        check_stop(where, twice, PASSES, "kill", point, 14, 2, 3)
-        check_writing(where, plain, point)
-    check_nothing_to_keep(where, plain)
-    check_failure_first(where)
-    for number in (signal.SIGUSR1, signal.SIGTERM):
-        check_signal_to_launcher(where, twice, number)
-    t.check(stops > 20, f"only {stops} runs were stopped")
-    check_many_stops(where, twice)
-    check_time_limit(where, plain)
-    check_refusals(where)
-    if platform.machine() == "x86_64":
-        check_processors(where)
+        checks.append((check_phase, plain, PAPER, point, turn % 3 + 1,
+                       turn < 7))
+    checks += [(check_phase, twice, PASSES, "correct", 2, True),
+               (check_phase, weighed, NYSTROM, "invert", 2, True),
+               (check_nothing_to_keep, plain),
+               *((check_signal_to_launcher, twice, number)
+                 for number in (signal.SIGUSR1, signal.SIGTERM))]
+    t.side_by_side(inputs, checks)
+    t.check(len(stops) > 20, f"only {len(stops)} runs were stopped")
 t.end()

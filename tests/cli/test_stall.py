@@ -78,8 +78,10 @@ def check_ended(folder, way, number):
             and number.name in run.stderr, f"{way}: {run.stderr!r}")
 
 
-def check_ended_inside(folder, call, code, *extra):
-    """SIGTERM ends a run that hangs in this call of MPI, whatever its options."""
+def check_ended_inside(folder, call, code, keep):
+    """SIGTERM ends a run that hangs in this call of MPI, also with a
+    checkpoint to keep."""
+    extra = ["--checkpoint", folder / "state.h5"] if keep else []
     (folder / "hang.c").write_text(HANG % call)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", folder / "hang.so",
                     folder / "hang.c"], check=True)
@@ -109,27 +111,26 @@ def check_quiet(folder):
 
 
 with tempfile.TemporaryDirectory() as name:
-    where = pathlib.Path(name)
-    t.works("simulate", where / "in.h5ad", "--points", 2000, "--dims", 20,
-            "--batches", 4)
-    for spot in ("open", "space", "row", "write"):
-        check_hang(where, spot, 1, 3)
-    check_hang(where, "row", 0, 2)
-    check_hang(where, "correct", 0, 1)
-    check_hang(where, "row", 0, 2, "stop")
-    for command, spot in (("evaluate", "read"), ("info", "batches"),
-                          ("simulate", "write")):
-        check_hang(where, spot, 1, 2, command=command)
-    for lost in (0, 1):
-        check_lost(where, lost, 3)
-    check_ended(where, "term", signal.SIGTERM)
-    check_ended(where, "int", signal.SIGINT)
+    data = pathlib.Path(name) / "in.h5ad"
+    t.works("simulate", data, "--points", 2000, "--dims", 20, "--batches", 4)
+    checks = [(check_hang, spot, 1, 3)
+              for spot in ("open", "space", "row", "write")]
+    checks += [(check_hang, "row", 0, 2), (check_hang, "correct", 0, 1),
+               (check_hang, "row", 0, 2, "stop"),
+               (check_hang, "read", 1, 2, "hang", "evaluate"),
+               (check_hang, "batches", 1, 2, "hang", "info"),
+               (check_hang, "write", 1, 2, "hang", "simulate"),
+               (check_lost, 0, 3), (check_lost, 1, 3),
+               (check_ended, "term", signal.SIGTERM),
+               (check_ended, "int", signal.SIGINT)]
     # Sanitizers want to be the first library.
     if shutil.which("cc") and "ASAN_OPTIONS" not in os.environ:
-        for keep in ([], ["--checkpoint", where / "state.h5"]):
-            check_ended_inside(where, "MPI_Init_thread", -signal.SIGTERM, *keep)
-            check_ended_inside(where, "MPI_Finalize", 0, *keep)
-    t.fails(2, ["--stall-timeout"], "correct", where / "in.h5ad",
-            where / "x.h5ad", "--batch", "batch", "--stall-timeout", -1)
-    check_quiet(where)
+        for keep in (False, True):
+            checks += [(check_ended_inside, "MPI_Init_thread",
+                        -signal.SIGTERM, keep),
+                       (check_ended_inside, "MPI_Finalize", 0, keep)]
+    t.side_by_side([data], checks)
+    t.fails(2, ["--stall-timeout"], "correct", data, data.with_name("x.h5ad"),
+            "--batch", "batch", "--stall-timeout", -1)
+    check_quiet(data.parent)
 t.end()

@@ -12,6 +12,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "cli"))
+from common import Tests  # noqa: E402
+
 TIMEOUT = 60
 # What a point needs to be on the way: options, and a further fault.
 STOP = ["--checkpoint", "{folder}/state.h5"], ",row:0:term:2"
@@ -54,31 +57,26 @@ def fail_once(program, launch, folder, point, rank, size):
     left = sorted(p.name for p in folder.iterdir() if p.name != "in.h5ad")
     if left:
         wrong.append(f"left behind: {left}")
-        for name in left:
-            (folder / name).unlink()
     return "; ".join(wrong)
 
 
+def check(folder, t, point, rank, size):
+    wrong = fail_once(t.program, t.launch, folder, point, rank, size)
+    t.check(not wrong, f"{point} on rank {rank} of {size}: {wrong}")
+
+
 def main():
-    program, launch = sys.argv[1], sys.argv[2:]
-    bad = runs = 0
+    t = Tests(sys.argv[1], sys.argv[2:])
     with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        subprocess.run([*launch, "1", program, "simulate",
-                        str(folder / "in.h5ad"), "--points", "1200", "--dims",
-                        "20", "--batches", "4"],
-                       check=True, timeout=TIMEOUT)
-        for point in points_of(program):
-            for size in (1, 2, 3, 4):
-                for rank in range(1 if point in FIRST_ONLY else size):
-                    wrong = fail_once(program, launch, folder, point, rank, size)
-                    runs += 1
-                    if wrong:
-                        bad += 1
-                        print(f"{point} on rank {rank} of {size}: {wrong}")
-    print(f"{runs} runs, {bad} wrong")
-    return 1 if bad else 0
+        data = pathlib.Path(name) / "in.h5ad"
+        t.works("simulate", data, "--points", 1200, "--dims", 20, "--batches",
+                4)
+        t.side_by_side([data], [
+            (check, t, point, rank, size)
+            for point in points_of(t.program) for size in (1, 2, 3, 4)
+            for rank in range(1 if point in FIRST_ONLY else size)])
+    t.end()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
