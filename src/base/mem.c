@@ -1,20 +1,25 @@
 /* Small blocks come from calloc(), large ones from the system directly: their
- * pages are not touched before they are used, and go back when they are freed,
- * so that what a rank holds is what the system counts. */
+ * pages are not touched before they are used, so that what a rank holds is what
+ * the system counts.  The system clears every page that it gives, which takes
+ * longer than most work on it; so large blocks that are freed are kept for the
+ * next ones, as long as they and what is held are no more than the most that
+ * was ever held. */
 #define _DEFAULT_SOURCE
 #include "balans/base/mem.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 
-enum { LARGE = 4 << 20 };
+enum { LARGE = 4 << 20, SPARES = 32 };
 
 /* Stands in front of each block, in one alignment unit. */
 typedef struct header {
@@ -89,6 +94,83 @@ void bal_mem_trim(void)
 #endif
 }
 
+/* ---- Large blocks that are kept ---- */
+
+typedef struct spare {
+    void *at;
+    size_t bytes;
+} spare;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static spare kept[SPARES];
+static int spares;
+static size_t kept_bytes;
+
+/* Takes number i out of the list. */
+static spare remove_spare(int i)
+{
+    spare s = kept[i];
+
+    kept[i] = kept[--spares];
+    kept_bytes -= s.bytes;
+    return s;
+}
+
+static int smallest_spare(size_t at_least)
+{
+    int best = -1;
+
+    for (int i = 0; i < spares; i++)
+        if (kept[i].bytes >= at_least &&
+            (best < 0 || kept[i].bytes < kept[best].bytes))
+            best = i;
+    return best;
+}
+
+/* Gives spares back until `bytes` more would be no more than the peak. */
+static void drop_spares(size_t bytes)
+{
+    while (spares > 0 && (int64_t)(kept_bytes + bytes) >
+                             atomic_load(&peak) - atomic_load(&held)) {
+        spare s = remove_spare(smallest_spare(0));
+        (void)munmap(s.at, s.bytes);
+    }
+}
+
+/* Keeps a block, as one with those that it lies between. */
+static void keep(void *at, size_t bytes)
+{
+    spare s = {at, bytes};
+
+    for (int i = 0; i < spares; i++) {
+        char *start = kept[i].at, *from = s.at;
+        if (start + kept[i].bytes != from && from + s.bytes != start)
+            continue;
+        s.at = start < from ? start : from;
+        s.bytes += remove_spare(i).bytes;
+        i = -1;
+    }
+    if (spares == SPARES) {
+        spare least = remove_spare(smallest_spare(0));
+        (void)munmap(least.at, least.bytes);
+    }
+    kept[spares++] = s;
+    kept_bytes += s.bytes;
+}
+
+/* The start of the smallest spare that is large enough, or NULL. */
+static void *reuse(size_t bytes)
+{
+    int i = smallest_spare(bytes);
+
+    if (i < 0)
+        return NULL;
+    spare s = remove_spare(i);
+    if (s.bytes > bytes)
+        keep((char *)s.at + bytes, s.bytes - bytes);
+    return s.at;
+}
+
 /* Memory for `bytes` at an aligned place, with its header filled in; NULL if
  * there is none. */
 static header *take_small(size_t bytes, bool zeroed)
@@ -105,20 +187,31 @@ static header *take_small(size_t bytes, bool zeroed)
     return h;
 }
 
-static header *take_large(size_t bytes)
+static header *take_large(size_t bytes, bool zeroed)
 {
-    void *raw = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t mapped = round_up(bytes, (size_t)sysconf(_SC_PAGESIZE));
 
-    if (raw == MAP_FAILED)
-        return NULL;
+    pthread_mutex_lock(&lock);
+    void *raw = reuse(mapped);
+    if (raw == NULL)
+        drop_spares(mapped);
+    pthread_mutex_unlock(&lock);
+    if (raw != NULL && zeroed)
+        memset(raw, 0, bytes);
+    if (raw == NULL) {
+        raw = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (raw == MAP_FAILED)
+            return NULL;
 #ifdef MADV_HUGEPAGE
-    /* A wish: first touch of small pages is slower than the work on them. */
-    (void)madvise(raw, bytes, MADV_HUGEPAGE);
+        /* A wish: first touch of small pages is slower than the work on them.
+         */
+        (void)madvise(raw, mapped, MADV_HUGEPAGE);
 #endif
+    }
     header *h = raw; /* pages are aligned */
     h->origin = raw;
-    h->mapped = bytes;
+    h->mapped = mapped;
     return h;
 }
 
@@ -130,7 +223,8 @@ static bal_status take(void **out, bal_size n, size_t size, const char *what,
 
     *out = NULL;
     if (bytes > 0)
-        h = bytes < LARGE ? take_small(bytes, zeroed) : take_large(bytes);
+        h = bytes < LARGE ? take_small(bytes, zeroed)
+                          : take_large(bytes, zeroed);
     if (h == NULL)
         return no_memory(n, size, what);
     h->bytes = bytes;
@@ -172,10 +266,13 @@ void bal_mem_free(void **p)
         return;
     header *h = header_of(*p);
     count(-(int64_t)h->bytes);
-    if (h->mapped > 0)
-        (void)munmap(h->origin, h->mapped);
-    else
+    if (h->mapped == 0) {
         free(h->origin);
+    } else {
+        pthread_mutex_lock(&lock);
+        keep(h->origin, h->mapped);
+        pthread_mutex_unlock(&lock);
+    }
     *p = NULL;
 }
 

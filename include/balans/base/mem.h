@@ -3,7 +3,9 @@
  * Memory that is checked, aligned to BAL_ALIGN bytes, zeroed and counted.
  *
  * Every long-lived array of the program comes from here, so that the peak can
- * be held against the memory formula and a leak shows at exit.
+ * be held against the memory formula and a leak shows at exit.  Large arrays
+ * that are freed are kept for later ones, within the peak so far: the process
+ * never has more than the most that it held at one time.
  */
 #ifndef BAL_BASE_MEM_H
 #define BAL_BASE_MEM_H

@@ -1,7 +1,9 @@
 /* Memory: zeroed, aligned, counted, and refused when sizes overflow. */
 #include "balans/base/mem.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mpi_check.h"
 
@@ -59,6 +61,66 @@ START_TEST(counts_what_is_held)
 }
 END_TEST
 
+enum { MIB = 1 << 20 };
+
+/* Whether all bytes are this one. */
+static bool is_all(const char *p, bal_size bytes, char byte)
+{
+    return p[0] == byte && memcmp(p, p + 1, (size_t)bytes - 1) == 0;
+}
+
+static char *filled(bal_size bytes)
+{
+    char *p;
+
+    all_assert(bal_alloc(&p, bytes, "a test") == BAL_OK && is_aligned(p));
+    all_assert(is_all(p, bytes, 0));
+    memset(p, 0xff, (size_t)bytes);
+    return p;
+}
+
+/* Large blocks come back in other sizes, side by side, and zeroed. */
+START_TEST(zeroes_large_blocks_again)
+{
+    static const int size[][3] = {
+        {40, 5, 9}, {5, 20, 12}, {30, 7, 7}, {100, 4, 8}, {60, 30, 9}};
+
+    for (int turn = 0; turn < 5; turn++) {
+        char *p[3];
+        for (int i = 0; i < 3; i++)
+            p[i] = filled((bal_size)size[turn][i] * MIB + 13 * turn);
+        for (int i = 0; i < 3; i++)
+            all_assert(is_all(p[i], (bal_size)size[turn][i] * MIB, (char)0xff));
+        for (int i = 0; i < 3; i++)
+            bal_free(&p[(i + turn) % 3]);
+    }
+}
+END_TEST
+
+static bal_size resident(void)
+{
+    long all = 0, here = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+
+    all_assert(f != NULL && fscanf(f, "%ld %ld", &all, &here) == 2);
+    fclose(f);
+    return (bal_size)here * sysconf(_SC_PAGESIZE);
+}
+
+/* What is kept for later never adds to the most that was held. */
+START_TEST(keeps_no_more_than_the_peak)
+{
+    bal_size before = resident(), most = 0;
+
+    for (int mib = 16; mib <= 128; mib *= 2) {
+        char *p = filled((bal_size)mib * MIB);
+        most = resident() > most ? resident() : most;
+        bal_free(&p);
+    }
+    all_assert(most - before < 140 * (bal_size)MIB);
+}
+END_TEST
+
 START_TEST(refuses_what_cannot_be)
 {
     bal_size before = bal_mem_held();
@@ -82,9 +144,11 @@ int main(int argc, char **argv)
     Suite *suite = suite_create("base/mem");
     TCase *tcase = tcase_create("mem");
 
+    tcase_add_test(tcase, keeps_no_more_than_the_peak); /* of this process */
     tcase_add_test(tcase, gives_zeroed_aligned_memory);
     tcase_add_test(tcase, keeps_contents_when_resized);
     tcase_add_test(tcase, counts_what_is_held);
+    tcase_add_test(tcase, zeroes_large_blocks_again);
     tcase_add_test(tcase, refuses_what_cannot_be);
     suite_add_tcase(suite, tcase);
     return mpi_check_run(suite, argc, argv);
