@@ -2,6 +2,7 @@
 
 usage: packaging.py SOURCE_ROOT
 """
+import json
 import pathlib
 import re
 import shutil
@@ -108,11 +109,30 @@ def check_modulefile():
           f"the modulefile: {run.stdout}{run.stderr}")
 
 
+def check_wheel():
+    """A wheel has no place for what is installed anywhere else."""
+    meson = shutil.which("meson")
+    if meson is None:
+        print("not tried: what a wheel holds, without meson")
+        return
+    with tempfile.TemporaryDirectory() as place:
+        subprocess.run([meson, "setup", place, root, "-Dwheel=true",
+                        "-Dtests=disabled"], check=True, capture_output=True)
+        plan = json.loads(subprocess.run(
+            [meson, "introspect", "--install-plan", place], check=True,
+            capture_output=True, text=True).stdout)
+    there = {what["destination"].split("/")[0] for kind in plan.values()
+             for what in kind.values()}
+    check(there == {"{bindir}", "{datadir}", "{py_platlib}"},
+          f"a wheel has no place for all of {sorted(there)}")
+
+
 check_libraries(libraries())
 check_version()
 check_python()
 check_yaml()
 check_container()
 check_modulefile()
+check_wheel()
 print("\n".join(bad) or "nothing to object to")
 sys.exit(1 if bad else 0)
