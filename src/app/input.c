@@ -7,6 +7,7 @@
 #include "balans/base/mem.h"
 #include "balans/base/text.h"
 #include "balans/par/agree.h"
+#include "input_sample.h"
 
 void bal_input_original(const bal_params *par, char *path, size_t size)
 {
@@ -141,6 +142,8 @@ bal_verdict bal_input_open(bal_comm *c, const bal_params *par, bal_input *out)
     for (int i = 0; i < out->columns; i++)
         BAL_TRY(bal_h5ad_labels(out->file, out->column[i], "batch",
                                 &out->labels[i]));
+    if (par->fit_sample > 0)
+        BAL_TRY(bal_input_sample(out));
 done:
     return st;
 }
@@ -167,6 +170,13 @@ void bal_input_say(const bal_input *in)
              (long long)in->info.d,
              bal_bytes(size, sizeof size, 4 * in->info.n * in->info.d),
              (long long)in->labels[0]->count);
+    if (in->info.n < bal_h5ad_rows(in->file))
+        bal_info("they are a sample of its %lld profiles (--sample)",
+                 (long long)bal_h5ad_rows(in->file));
+    if (in->lost > 0)
+        bal_warn("%lld batches of '%s' have no profile in the sample; they "
+                 "have with a larger --sample",
+                 (long long)in->lost, in->column[in->columns - 1]);
     for (int i = 0; i < in->columns; i++)
         if (in->labels[i]->count == 1)
             bal_warn("batch column '%s' has one value only: there is nothing "

@@ -17,10 +17,13 @@ typedef struct bal_input {
     int columns;          ///< of obs that name batches, coarse to fine
     char **column;        ///< [columns] their names
     bal_labels **labels;  ///< [columns] their batches
+    bal_size lost;        ///< batches of the last column that have no profile
+                          ///< in the sample
 } bal_input;
 
 /** Opens the file, describes the matrix and reads the batches: of the column
- *  par->batch, or of the columns that it lists, with commas between.
+ *  par->batch, or of the columns that it lists, with commas between; with
+ *  par->fit_sample a sample of the profiles is all that there is.
  *  Collective.  Fails as opening does, and where the output could not be made
  *  of it. */
 bal_verdict bal_input_open(bal_comm *c, const bal_params *par, bal_input *out);

@@ -40,7 +40,8 @@ static size_t add_options(const bal_params *p, char *text, size_t at)
     char value[1024];
 
     for (const bal_option *o = bal_options; o->name != NULL; o++)
-        if (o->result && (o->commands & BAL_FOR_CORRECT) != 0 &&
+        if (o->result &&
+            (o->commands & (BAL_FOR_CORRECT | BAL_FOR_FIT)) != 0 &&
             at < BAL_IDENTITY_MOST)
             at += (size_t)snprintf(text + at, BAL_IDENTITY_MOST - at,
                                    "--%s %s\n", o->name,

@@ -184,11 +184,15 @@ static void print_provenance(const bal_model *m)
     const char *version =
         json_string_value(json_object_get(m->provenance, "version"));
     const char *name = json_string_value(json_object_get(input, "name"));
+    long long all = json_integer_value(json_object_get(input, "sample_of"));
     const char *key;
     json_t *v;
 
     printf("fitted to        %s, by balans %s\n", name != NULL ? name : "?",
            version != NULL ? version : "?");
+    if (all > 0)
+        printf("sample           %lld of its %lld profiles\n",
+               (long long)m->pass[0].n, all);
     puts("\nparameters");
     json_object_foreach(json_object_get(m->provenance, "params"), key, v)
     {

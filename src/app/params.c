@@ -178,6 +178,12 @@ const bal_option bal_options[] = {
      .result = true, .operand = "N", .unit = "points",
      .meaning = "with more points, the neighbour graph and retrieval use a "
                 "random sample of N; 0 is no limit"},
+    {.name = "sample", .group = BAL_GROUP_DATA,
+     .commands = BAL_FOR_FIT, .kind = BAL_OPTION_INT,
+     .at = AT(fit_sample), .low = 1, .high = 1e12,
+     .command_line = true, .result = true, .operand = "N", .unit = "profiles",
+     .meaning = "fit to N profiles, the same share of each batch, drawn at "
+                "random by --seed; no other is read"},
     {.name = "points", .group = BAL_GROUP_MIXTURE,
      .commands = SIMULATE, .kind = BAL_OPTION_INT,
      .at = AT(points), .preset = "10000", .low = 1, .high = 1e12,

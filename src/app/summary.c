@@ -26,12 +26,17 @@ static json_t *sum_of(uint64_t sum)
 
 json_t *bal_run_input(const bal_input *in, uint64_t checksum)
 {
-    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:o}", "name",
-                     bal_report_text(bal_path_name(in->par->input)), "bytes",
-                     (json_int_t)bal_h5ad_file_bytes(in->file), "profiles",
-                     (json_int_t)in->info.n, "features", (json_int_t)in->info.d,
-                     "batches", (json_int_t)in->labels[0]->count, "checksum",
-                     sum_of(checksum));
+    json_t *v = json_pack(
+        "{s:o, s:I, s:I, s:I, s:I, s:o}", "name",
+        bal_report_text(bal_path_name(in->par->input)), "bytes",
+        (json_int_t)bal_h5ad_file_bytes(in->file), "profiles",
+        (json_int_t)in->info.n, "features", (json_int_t)in->info.d, "batches",
+        (json_int_t)in->labels[0]->count, "checksum", sum_of(checksum));
+    bal_size all = bal_h5ad_rows(in->file);
+
+    return bal_report_whole(
+        v, in->info.n == all ||
+               bal_report_add(v, "sample_of", json_integer((json_int_t)all)));
 }
 
 static json_t *scaling_of(const bal_space *s)
@@ -130,6 +135,17 @@ static json_t *trust_of(const bal_outcome *r)
     return NULL;
 }
 
+/* Those of `correct`, so that a model is the same from it and from `fit`; and
+ * what `fit` alone takes. */
+static json_t *params_of(const bal_params *par)
+{
+    json_t *v = bal_options_report(BAL_FOR_CORRECT, par);
+
+    return bal_report_whole(
+        v, par->fit_sample == 0 ||
+               bal_report_add(v, "sample", json_integer(par->fit_sample)));
+}
+
 json_t *bal_run_provenance(const bal_outcome *r)
 {
     const bal_sample_report *s = &r->passed->last.report;
@@ -138,7 +154,7 @@ json_t *bal_run_provenance(const bal_outcome *r)
         "s:f}",
         "version", bal_version(), "commit", bal_commit(), "build",
         bal_report_text(bal_build()), "params",
-        bal_options_report(BAL_FOR_CORRECT, r->in->par), "input",
+        params_of(r->in->par), "input",
         bal_run_input(r->in, r->checksum_in),
         "n_landmarks", (json_int_t)s->landmarks, "n_extended",
         (json_int_t)s->extended, "n_filled", (json_int_t)s->filled,

@@ -47,3 +47,26 @@ uint64_t bal_rng_below(uint64_t r, uint64_t total)
 
     return hh + (lh >> 32) + (hl >> 32) + (middle >> 32);
 }
+
+uint64_t bal_rng_order(uint64_t seed, uint32_t c0, uint32_t c1, uint64_t n,
+                       uint64_t i)
+{
+    enum { ROUNDS = 8 };
+    int half = 1;
+    uint64_t mask;
+
+    while (half < 31 && UINT64_C(1) << 2 * half < n)
+        half++;
+    mask = (UINT64_C(1) << half) - 1;
+    do {
+        uint64_t left = i >> half, right = i & mask;
+        for (uint32_t r = 0; r < ROUNDS; r++) {
+            uint64_t next =
+                left ^ (bal_rng_u64(seed, c0, c1, r, (uint32_t)right) & mask);
+            left = right;
+            right = next;
+        }
+        i = left << half | right;
+    } while (i >= n);
+    return i;
+}

@@ -172,6 +172,13 @@ done:
     return st;
 }
 
+/* Finds the names in the text. */
+static void index_table(bal_labels *l)
+{
+    for (bal_size i = 1; i < l->count; i++)
+        l->name[i] = l->name[i - 1] + strlen(l->name[i - 1]) + 1;
+}
+
 static bal_verdict share_table(bal_comm *c, const pool *sorted,
                                const char *what, bal_labels *l)
 {
@@ -192,8 +199,7 @@ static bal_verdict share_table(bal_comm *c, const pool *sorted,
         mine = table_create(sorted, size[1], l);
     BAL_TRY(bal_agree(c, mine));
     bal_comm_bcast(c, l->name[0], size[1], 0);
-    for (bal_size i = 1; i < l->count; i++)
-        l->name[i] = l->name[i - 1] + strlen(l->name[i - 1]) + 1;
+    index_table(l);
 done:
     return st;
 }
@@ -220,6 +226,19 @@ static bal_status translate(char *const *name, bal_size names,
     return BAL_OK;
 }
 
+static bal_status make_slab(const bal_comm *c, bal_size n, const char *what,
+                            bal_labels **out)
+{
+    bal_status st = bal_alloc(out, 1, what);
+
+    if (bal_failed(st))
+        return st;
+    (*out)->n = n;
+    (*out)->first = bal_slab_first(n, c->rank, c->size);
+    (*out)->m = bal_slab_first(n, c->rank + 1, c->size) - (*out)->first;
+    return BAL_OK;
+}
+
 bal_verdict bal_labels_unify(bal_comm *c, bal_size n, char *const *name,
                              bal_size names, int32_t *code, bool numeric,
                              const char *what, bal_labels **out)
@@ -228,17 +247,12 @@ bal_verdict bal_labels_unify(bal_comm *c, bal_size n, char *const *name,
     bal_status mine;
     bal_labels *l = NULL;
     pool used = {0}, all = {0};
-    bal_gidx first = bal_slab_first(n, c->rank, c->size);
-    bal_size m = bal_slab_first(n, c->rank + 1, c->size) - first;
 
     *out = NULL;
-    mine = bal_alloc(&l, 1, what);
+    mine = make_slab(c, n, what, &l);
     if (!bal_failed(mine))
-        mine = pool_used(name, names, code, m, &used);
+        mine = pool_used(name, names, code, l->m, &used);
     BAL_TRY(bal_agree(c, mine));
-    l->n = n;
-    l->first = first;
-    l->m = m;
     BAL_TRY(gather_text(c, &used, &all));
     BAL_TRY(bal_agree(c, pool_index(&all, order(numeric))));
     BAL_TRY(share_table(c, &all, what, l));
@@ -251,6 +265,64 @@ done:
     bal_labels_destroy(&l);
     pool_finish(&used);
     pool_finish(&all);
+    return st;
+}
+
+/* The table of the names of `l` that `size` counts, the same on all ranks. */
+static bal_status keep_names(const bal_labels *l, const int64_t *size,
+                             int32_t *to, bal_labels *out)
+{
+    pool kept = {0};
+    bal_size bytes = 0;
+    bal_status st = bal_alloc(&kept.name, l->count, "the names of the batches");
+
+    for (bal_size i = 0; i < l->count && !bal_failed(st); i++) {
+        to[i] = (int32_t)kept.count;
+        if (size[i] == 0)
+            continue;
+        kept.name[kept.count++] = l->name[i];
+        bytes += (bal_size)strlen(l->name[i]) + 1;
+    }
+    out->count = kept.count;
+    if (!bal_failed(st))
+        st = table_create(&kept, bytes, out);
+    if (!bal_failed(st))
+        index_table(out);
+    for (bal_size i = 0; i < l->count && !bal_failed(st); i++)
+        if (size[i] > 0)
+            out->size[to[i]] = size[i];
+    pool_finish(&kept);
+    return st;
+}
+
+bal_verdict bal_labels_subset(bal_comm *c, const bal_labels *l, bal_size n,
+                              int32_t *code, bal_labels **out)
+{
+    int64_t *size = NULL;
+    int32_t *to = NULL;
+    bal_labels *kept = NULL;
+    bal_status mine = make_slab(c, n, "the batches", &kept);
+    bal_verdict st;
+
+    *out = NULL;
+    if (!bal_failed(mine))
+        mine = bal_alloc(&size, l->count, "the batches");
+    if (!bal_failed(mine))
+        mine = bal_alloc(&to, l->count, "the batches");
+    BAL_TRY(bal_agree(c, mine));
+    for (bal_size i = 0; i < kept->m; i++)
+        size[code[i]]++;
+    bal_comm_sum_i64(c, size, l->count);
+    BAL_TRY(bal_agree(c, keep_names(l, size, to, kept)));
+    for (bal_size i = 0; i < kept->m; i++)
+        code[i] = to[code[i]];
+    kept->code = code;
+    *out = kept;
+    kept = NULL;
+done:
+    bal_labels_destroy(&kept);
+    bal_free(&size);
+    bal_free(&to);
     return st;
 }
 

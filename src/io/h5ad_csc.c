@@ -50,20 +50,6 @@ void bal_slab_finish(bal_slab *slab)
     *slab = (bal_slab){0};
 }
 
-static int owner(const bal_h5ad *f, bal_gidx row)
-{
-    int size = f->comm->size;
-    int r = (int)((double)row / (double)f->n * (double)size);
-
-    if (r > size - 1)
-        r = size - 1;
-    while (r > 0 && row < bal_slab_first(f->n, r, size))
-        r--;
-    while (r < size - 1 && row >= bal_slab_first(f->n, r + 1, size))
-        r++;
-    return r;
-}
-
 /* First column that starts at or after entry nnz r / size. */
 static bal_size first_column(const turning *t, int r)
 {
@@ -87,11 +73,12 @@ static bal_status prepare(turning *t)
 {
     bal_h5ad *f = t->f;
     bal_size d = f->info.d, size = f->comm->size;
+    bal_size n = f->chosen.n > 0 ? f->chosen.n : f->n;
     bal_status st;
 
-    f->slab.first = bal_slab_first(f->n, f->comm->rank, f->comm->size);
+    f->slab.first = bal_slab_first(n, f->comm->rank, f->comm->size);
     f->slab.m =
-        bal_slab_first(f->n, f->comm->rank + 1, f->comm->size) - f->slab.first;
+        bal_slab_first(n, f->comm->rank + 1, f->comm->size) - f->slab.first;
     t->piece = ROUND / size > LEAST ? ROUND / size : LEAST;
     if (t->piece > f->info.nnz)
         t->piece = f->info.nnz;
@@ -154,7 +141,7 @@ static bal_status pack(turning *t)
     if (bal_failed(st))
         return st;
     for (bal_size i = 0; i < len; i++)
-        t->sent[owner(t->f, t->row[i])]++;
+        t->sent[bal_h5ad_owner(t->f, t->row[i])]++;
     for (int r = 0; r < size; r++) {
         t->place[r] = before;
         before += t->sent[r];
@@ -162,7 +149,7 @@ static bal_status pack(turning *t)
     for (bal_size i = 0; i < len; i++) {
         while (t->at + i >= t->ptr[t->col + 1])
             t->col++;
-        t->send[t->place[owner(t->f, t->row[i])]++] =
+        t->send[t->place[bal_h5ad_owner(t->f, t->row[i])]++] =
             (entry){t->row[i], t->col, t->value[i]};
     }
     t->at += len;
@@ -179,7 +166,9 @@ static void unpack(const turning *t, const entry *got)
     for (int r = 0; r < t->f->comm->size; r++)
         count += t->came[r];
     for (bal_size i = 0; i < count; i++) {
-        bal_size row = got[i].row - s->first;
+        bal_size row = bal_h5ad_place(t->f, got[i].row);
+        if (row < 0)
+            continue;
         if (t->counting) {
             s->ptr[row + 2]++;
         } else {

@@ -15,6 +15,15 @@ typedef struct bal_slab {
     double *value; /* [ptr[m]] */
 } bal_slab;
 
+/* The rows that count, where not all do. */
+typedef struct bal_chosen {
+    bal_size n;     /* over all ranks; 0: all rows */
+    bal_gidx first; /* number of the first of this rank's */
+    bal_size m;     /* this rank's */
+    bal_gidx *row;  /* [m], input rows, ascending */
+    bal_gidx *cut;  /* [ranks + 1], first input row of each rank */
+} bal_chosen;
+
 struct bal_h5ad {
     bal_comm *comm;
     char *path;
@@ -22,6 +31,7 @@ struct bal_h5ad {
     bal_size n;     /* length of obs */
     bal_file_mark mark; /* of the file, as this rank sees it */
     bal_size memory;    /* bytes that a chunk may take in memory */
+    bal_chosen chosen;
 
     bool has_matrix; /* it is open ... */
     bool is_loaded;  /* ... and rows can be read */
@@ -45,6 +55,16 @@ bal_status bal_h5ad_list_columns(hid_t obs, bal_h5_list *list);
 /* What is known of a matrix, from a file opened by this process alone. */
 bal_status bal_h5ad_inspect(hid_t file, const char *path, bal_size n,
                             const char *name, bal_matrix_info *info);
+
+/* The input row of row i of a matrix; the two differ where rows were chosen,
+ * and then i is one of this rank's. */
+bal_gidx bal_h5ad_input_row(const bal_h5ad *f, bal_gidx i);
+
+/* The rank in whose slab an input row lies, and its place there, -1 where it is
+ * not one of those that count; the latter for rows of this rank's slab. */
+int bal_h5ad_owner(const bal_h5ad *f, bal_gidx row);
+bal_size bal_h5ad_place(const bal_h5ad *f, bal_gidx row);
+void bal_chosen_finish(bal_chosen *chosen);
 
 /* Fills f->slab from the open CSC matrix.  Collective. */
 bal_verdict bal_h5ad_turn_csc(bal_h5ad *f);

@@ -373,6 +373,8 @@ bal_verdict bal_h5ad_matrix_open(bal_h5ad *f, const char *name,
     BAL_TRY(bal_agree(c, open_here(f)));
     f->has_matrix = true;
     *info = f->info;
+    if (f->chosen.n > 0)
+        info->n = f->chosen.n;
 done:
     if (bal_failed(st))
         close_matrix(f);

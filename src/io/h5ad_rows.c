@@ -99,13 +99,21 @@ static bal_status read_dense(bal_h5ad *f, bal_gidx first, bal_size count,
 typedef struct walk {
     bal_h5ad *f;
     const int64_t *ptr; /* [count + 1], of the panel */
-    bal_gidx first;     /* input row of the panel */
+    bal_gidx first;     /* row of the panel */
     bal_size row;       /* of the panel, being summed */
     double *sum;        /* [d] */
     float *rows;        /* [count, d] */
     int64_t *index;     /* [PIECE] */
     double *value;      /* [PIECE] */
 } walk;
+
+/* The input row being summed; a turned slab has those that count alone. */
+static bal_gidx row_of(const walk *w)
+{
+    bal_gidx row = w->first + w->row;
+
+    return w->f->info.storage == BAL_CSC ? bal_h5ad_input_row(w->f, row) : row;
+}
 
 static bal_status finish_row(walk *w)
 {
@@ -115,7 +123,7 @@ static bal_status finish_row(walk *w)
     for (bal_size j = 0; j < d; j++) {
         row[j] = (float)w->sum[j];
         if (!isfinite(row[j]))
-            return not_finite(w->f, w->first + w->row, j, w->sum[j]);
+            return not_finite(w->f, row_of(w), j, w->sum[j]);
         w->sum[j] = 0;
     }
     w->row++;
@@ -156,7 +164,7 @@ static bal_status add_piece(walk *w, int64_t at, bal_size len)
                             "cannot use '%s', matrix '%s': row %lld has an "
                             "entry in column %lld of %lld",
                             w->f->path, w->f->info.name,
-                            (long long)(w->first + w->row),
+                            (long long)row_of(w),
                             (long long)w->index[i], (long long)d);
         w->sum[w->index[i]] += w->value[i];
     }
@@ -226,6 +234,16 @@ static bal_status read_turned(bal_h5ad *f, bal_gidx first, bal_size count,
     return add_up(&w, count);
 }
 
+/* Input rows of a matrix that is read row by row. */
+static bal_status read_run(bal_h5ad *f, bal_gidx first, bal_size count,
+                           float *rows)
+{
+    bal_comm_count_io(f->comm, (bal_size)((double)f->info.file_bytes *
+                                          (double)count / (double)f->n));
+    return f->info.storage == BAL_DENSE ? read_dense(f, first, count, rows)
+                                        : read_csr(f, first, count, rows);
+}
+
 bal_status bal_h5ad_read_rows(bal_h5ad *f, bal_gidx first, bal_size count,
                               float *rows)
 {
@@ -234,11 +252,15 @@ bal_status bal_h5ad_read_rows(bal_h5ad *f, bal_gidx first, bal_size count,
     BAL_REQUIRE(f->is_loaded);
     if (bal_failed(st) || count == 0)
         return st;
-    bal_comm_count_io(f->comm, (bal_size)((double)f->info.file_bytes *
-                                          (double)count / (double)f->n));
-    if (f->info.storage == BAL_DENSE)
-        return read_dense(f, first, count, rows);
-    if (f->info.storage == BAL_CSR)
-        return read_csr(f, first, count, rows);
-    return read_turned(f, first, count, rows);
+    if (f->info.storage == BAL_CSC)
+        return read_turned(f, first, count, rows);
+    for (bal_size i = 0, run; i < count && !bal_failed(st); i += run) {
+        bal_gidx row = bal_h5ad_input_row(f, first + i);
+        run = f->chosen.n > 0 ? 1 : count;
+        while (i + run < count &&
+               bal_h5ad_input_row(f, first + i + run) == row + run)
+            run++;
+        st = read_run(f, row, run, rows + i * f->info.d);
+    }
+    return st;
 }

@@ -11,47 +11,9 @@ from common import Tests, need_h5py
 need_h5py()
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
+from h5ad import names, profiles, write  # noqa: E402
 
 t = Tests(sys.argv[1], sys.argv[2:])
-
-
-def profiles(path, name="X"):
-    with h5py.File(path, "r") as f:
-        return f[name][:]
-
-
-def names(path):
-    """Batch of each row."""
-    with h5py.File(path, "r") as f:
-        if isinstance(f["obs/batch"], h5py.Dataset):
-            return f["obs/batch"].asstr()[:].astype(str)
-        group = f["obs/batch"]
-        categories = group["categories"].asstr()[:].astype(str)
-        return categories[group["codes"][:]]
-
-
-def write(path, x, batch, features=None, dtype="float32"):
-    """An AnnData file of these rows."""
-    batch = [str(b) for b in batch]
-    if features is None:
-        features = [f"f{i}" for i in range(x.shape[1])]
-    text = h5py.string_dtype()
-    with h5py.File(path, "w") as f:
-        f.attrs["encoding-type"] = "anndata"
-        f.attrs["encoding-version"] = "0.1.0"
-        f["X"] = x.astype(dtype)
-        frames = [("obs", [str(i) for i in range(len(x))]), ("var", features)]
-        for frame, index in frames:
-            group = f.create_group(frame)
-            group.attrs["encoding-type"] = "dataframe"
-            group.attrs["encoding-version"] = "0.2.0"
-            group.attrs["_index"] = "_index"
-            columns = ["batch"] if frame == "obs" else []
-            group.attrs.create("column-order", columns, (len(columns),), text)
-            group.create_dataset("_index", data=index, dtype=text)
-            for column in columns:
-                group.create_dataset(column, data=list(batch), dtype=text)
-    return path
 
 
 def simulate(path, points, batches, seed=0, dims=30):

@@ -53,6 +53,7 @@ typedef struct bal_params {
     double blend;
     int distance;   ///< bal_space_kind
     int64_t sample; ///< 0 = all points
+    int64_t fit_sample; ///< profiles to fit to; 0 = all
     int64_t points, dims, clusters, batches;
     double missing;    ///< share of the clusters that each batch lacks
     double confounded; ///< share of the points in their cluster's own batch

@@ -40,6 +40,18 @@ bal_verdict bal_labels_unify(bal_comm *c, bal_size n, char *const *name,
                              const char *what, bal_labels **out);
 enum { BAL_LABELS_MOST = 1000000 };
 
+/**
+ * The labels of some of the rows, n of them over all ranks: a table of those
+ * values of `l` that occur, in its order.
+ *
+ * Collective.  Same on every rank: n.
+ * @param[in] code  [slab rows of n], as in `l`; taken over and rewritten on
+ *                  success, still the caller's on failure
+ * Fails with BAL_ENOMEM.
+ */
+bal_verdict bal_labels_subset(bal_comm *c, const bal_labels *l, bal_size n,
+                              int32_t *code, bal_labels **out);
+
 /** Local; NULL is fine. */
 void bal_labels_destroy(bal_labels **l);
 

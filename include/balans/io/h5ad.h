@@ -87,6 +87,18 @@ bal_verdict bal_h5ad_matrix_open(bal_h5ad *f, const char *name,
  */
 bal_verdict bal_h5ad_matrix_load(bal_h5ad *f);
 
+/**
+ * Makes some of the file's rows, in its order, all that there are: from now on
+ * row i of a matrix is the i-th of them, and they are cut into slabs by
+ * bal_slab_first(n).  No other row is read, but those of a CSC matrix, or kept.
+ *
+ * Collective, before bal_h5ad_matrix_load(), once.  Same on every rank: n.
+ * @param[in] n    rows chosen, over all ranks, at least 1
+ * @param[in] row  [slab rows of n], ascending; taken over
+ * Fails with BAL_ENOMEM.
+ */
+bal_verdict bal_h5ad_choose(bal_h5ad *f, bal_size n, bal_gidx *row);
+
 /** Names of all matrices of the file ("X", "layers/...", "obsm/...") that could
  *  be opened.  Collective.  `*name` is [*count], freed with
  *  bal_h5ad_names_free(). */

@@ -98,6 +98,39 @@ START_TEST(draws_evenly)
 }
 END_TEST
 
+/* Each item once, another order for another seed or counter, and every place
+ * taken about as often by every item. */
+START_TEST(orders_at_random)
+{
+    enum { MOST = 300, ITEMS = 10, SEEDS = 20000 };
+    int same = 0, at[ITEMS][ITEMS] = {{0}};
+
+    for (uint64_t n = 1; n < MOST; n++) {
+        bool seen[MOST] = {false};
+        for (uint64_t i = 0; i < n; i++) {
+            uint64_t item = bal_rng_order(3, 1, (uint32_t)n, n, i);
+            all_assert(item < n && !seen[item]);
+            seen[item] = true;
+        }
+    }
+    for (uint64_t i = 0; i < MOST; i++)
+        same += bal_rng_order(3, 1, 2, MOST, i) ==
+                    bal_rng_order(4, 1, 2, MOST, i) ||
+                bal_rng_order(3, 1, 2, MOST, i) ==
+                    bal_rng_order(3, 1, 3, MOST, i);
+    all_assert_msg(same < 12, "%d places are the same", same);
+    for (uint64_t seed = 0; seed < SEEDS; seed++)
+        for (uint64_t i = 0; i < ITEMS; i++)
+            at[i][bal_rng_order(seed, 0, 0, ITEMS, i)]++;
+    for (int i = 0; i < ITEMS; i++)
+        for (int item = 0; item < ITEMS; item++)
+            all_assert_msg(at[i][item] > 1800 && at[i][item] < 2200,
+                           "item %d is at %d %d times", item, i, at[i][item]);
+    all_assert(bal_rng_order(1, 0, 0, UINT64_C(1) << 40, 7) <
+               UINT64_C(1) << 40);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("base/rng");
@@ -108,6 +141,7 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, draws_below_a_total);
     tcase_add_test(tcase, multiplies_exactly);
     tcase_add_test(tcase, draws_evenly);
+    tcase_add_test(tcase, orders_at_random);
     suite_add_tcase(suite, tcase);
     return mpi_check_run(suite, argc, argv);
 }

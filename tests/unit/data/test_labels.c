@@ -198,6 +198,30 @@ START_TEST(refuses_too_many_values)
 }
 END_TEST
 
+START_TEST(drops_what_a_subset_has_not)
+{
+    const char *table[] = {"9", "10", "200", "3"};
+    const char *value[] = {"10", "9", "200", "3", "10"};
+    const char *some[] = {"200", "10", "10", "9"};
+    const char *want[] = {"9", "10", "200"};
+    bal_labels *l = NULL, *kept = NULL;
+    int32_t *code = NULL;
+    bal_gidx first;
+    bal_size m = slab(4, &first);
+
+    all_assert(!bal_failed(unify(5, value, 4, table, true, &l)));
+    (void)bal_alloc(&code, m, "codes");
+    for (bal_size i = 0; i < m; i++)
+        while (strcmp(l->name[code[i]], some[first + i]) != 0)
+            code[i]++;
+    all_assert(!bal_failed(bal_labels_subset(&c, l, 4, code, &kept)));
+    bal_labels_destroy(&l);
+    int wrong = check(kept, some, 4, want, 3);
+    bal_labels_destroy(&kept);
+    all_assert(wrong == 0);
+}
+END_TEST
+
 START_TEST(leaves_no_memory_behind)
 {
     const char *table[] = {"x", "y"}, *value[] = {"x", "y", "x"};
@@ -222,6 +246,7 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, serves_ranks_without_rows);
     tcase_add_test(tcase, joins_tables_that_have_nothing_in_common);
     tcase_add_test(tcase, refuses_too_many_values);
+    tcase_add_test(tcase, drops_what_a_subset_has_not);
     tcase_add_test(tcase, leaves_no_memory_behind);
     suite_add_tcase(suite, tcase);
     return mpi_check_run(suite, argc, argv);
