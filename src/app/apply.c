@@ -31,9 +31,7 @@ typedef struct run {
     bal_model model;
     bal_input in;
     bal_workload workload;
-    bal_size *feature; /* [d] number in the model, or -1 */
-    bal_size further;  /* features that the model does not know */
-    bal_space *space;  /* the model's in the order of the input */
+    bal_matched match;
     bal_h5ad_out *out;
     bal_profiles profiles;
     bal_points points;
@@ -81,12 +79,12 @@ static bal_status check_columns(const run *r)
 /* Coordinates that are features, in the order of the model. */
 static void reorder(const run *r, bal_size count, const float *z, float *out)
 {
-    bal_size d = r->space->d, p = r->model.space->p;
+    bal_size d = r->match.space->d, p = r->model.space->p;
 
     for (bal_size i = 0; i < count; i++)
         for (bal_size f = 0; f < d; f++)
-            if (r->feature[f] >= 0)
-                out[i * p + r->feature[f]] = z[i * d + f];
+            if (r->match.feature[f] >= 0)
+                out[i * p + r->match.feature[f]] = z[i * d + f];
 }
 
 static bal_verdict take_coordinates(void *arg, bal_size first, bal_size count,
@@ -96,7 +94,7 @@ static bal_verdict take_coordinates(void *arg, bal_size first, bal_size count,
     float *own = NULL;
     bal_verdict st;
 
-    if (!r->space->pca) {
+    if (!r->match.space->pca) {
         BAL_TRY(bal_agree(r->c, bal_alloc(&own, count * r->model.space->p,
                                           "a piece of the coordinates")));
         reorder(r, count, z, own);
@@ -120,7 +118,7 @@ static bal_verdict read_points(run *r)
     BAL_TRY(bal_agree(r->c, bal_points_make(r->profiles.x, r->model.space->p,
                                             &r->points)));
     BAL_TRY(bal_correct_bounds(r->c, r->profiles.x, r->points.most_x));
-    BAL_TRY(bal_space_project(r->c, r->space, r->profiles.x, memory,
+    BAL_TRY(bal_space_project(r->c, r->match.space, r->profiles.x, memory,
                               bal_params_threads(&r->par), take_coordinates,
                               r));
     BAL_TRY(bal_points_bound(r->c, &r->points));
@@ -146,10 +144,15 @@ static void say_input(const run *r)
         bal_warn("%lld batch%s fewer than %d points: little is gained there",
                  (long long)small, small == 1 ? " has" : "es have",
                  BAL_APPLY_FEW);
-    if (r->further > 0)
+    if (r->match.further > 0 && r->par.keep_extra)
         bal_warn("%lld features that the model does not know are copied as "
-                 "they are (--keep-extra)",
-                 (long long)r->further);
+                 "they are (--keep-extra): %s",
+                 (long long)r->match.further, r->match.names);
+    else if (r->match.further > 0)
+        bal_warn("%lld features that the model does not know are left out, in "
+                 "var, layers, varm and varp as well: %s; --keep-extra copies "
+                 "them",
+                 (long long)r->match.further, r->match.names);
     for (int64_t t = 0; t < r->model.passes; t++)
         if (r->model.pass[t].batches == 1) {
             bal_warn("model '%s' knows one batch of '%s' only, and corrects "
@@ -190,7 +193,7 @@ static json_t *provenance_of(const run *r)
         (json_int_t)r->passed.last.m, "n_uncovered",
         (json_int_t)r->near.uncovered, "nearest_median", r->near.now,
         "nearest_median_fit", r->near.fit, "further_features",
-        (json_int_t)r->further, "checksum",
+        (json_int_t)r->match.further, "checksum",
         json_sprintf("%016llx", (unsigned long long)r->checksum_out));
 }
 
@@ -201,7 +204,7 @@ static bal_outcome what_ran(const run *r)
     return (bal_outcome){
         .in = &r->in,
         .workload = &r->workload,
-        .space = r->space,
+        .space = r->match.space,
         .points = &r->points,
         .passed = &r->passed,
         .checksum_in = r->profiles.checksum,
@@ -211,7 +214,7 @@ static bal_outcome what_ran(const run *r)
 
 static bal_verdict write_output(run *r)
 {
-    bal_output o = {&r->in, r->space, &r->points, &r->passed, NULL, true};
+    bal_output o = {&r->in, r->match.space, &r->points, &r->passed, NULL, true};
     json_t *uns = NULL, *late = NULL;
     bal_outcome ran;
     bal_verdict st;
@@ -252,13 +255,12 @@ static bal_verdict apply(run *r)
     BAL_TRY(bal_agree(r->c, choose_columns(r)));
     BAL_TRY(bal_input_open(r->c, &r->par, &r->in));
     BAL_TRY(bal_agree(r->c, check_columns(r)));
-    BAL_TRY(bal_apply_match(&r->model, &r->in, &r->feature, &r->further,
-                            &r->space));
+    BAL_TRY(bal_apply_match(&r->model, &r->in, &r->match));
     BAL_TRY(bal_run_workload(&r->in, r->c->size, &r->workload));
     BAL_TRY(bal_output_begin(&r->in, &r->out));
     BAL_TRY(read_points(r));
     say_input(r);
-    a.feature = r->feature;
+    a.feature = r->match.feature;
     BAL_TRY(bal_apply_passes(&a));
     r->near = a.near;
     say_nearness(r);
@@ -273,8 +275,7 @@ static void finish(run *r)
     bal_points_finish(&r->points);
     bal_profiles_close(&r->profiles);
     bal_h5ad_out_discard(&r->out);
-    bal_space_destroy(&r->space);
-    bal_free(&r->feature);
+    bal_matched_finish(&r->match);
     bal_input_close(&r->in);
     bal_model_close(&r->model);
     bal_free(&r->batch);

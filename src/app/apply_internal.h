@@ -90,19 +90,26 @@ bal_verdict bal_apply_nearness(bal_application *a, const bal_fit_pass *f);
 bal_status bal_apply_cover(const bal_application *a, const bal_fit_pass *f,
                            const float *s2, bal_size count, bal_csr **rows);
 
+/** The features of an input and those of a model. */
+typedef struct bal_matched {
+    bal_size *feature; ///< [d of the input] number in the model, or -1
+    bal_size further;  ///< features that the model does not know
+    char *names;       ///< of some of them; NULL without
+    bal_space *space;  ///< the model's, in the order of the input
+} bal_matched;
+
 /**
- * Matches features by name.
+ * Matches features by name.  Further ones are left out of the input, or with
+ * par->keep_extra have no number.
  *
  * Collective.
- * @param[out] feature  [d of the input] number in the model, or -1
- * @param[out] further  features that the model does not know
- * @param[out] space    the model's, in the order of the input
- * The last two are the caller's, also after a failure.
- * Fails with BAL_EINPUT: features are missing, or unknown and not to be copied;
- * with BAL_ENOMEM.
+ * @param[in,out] in   its matrix is open, and may lose features
+ * @param[out]    out  ended by bal_matched_finish(), also after a failure
+ * Fails with BAL_EINPUT: features are missing, or to be kept under a model that
+ * smooths; with BAL_ENOMEM.
  */
-bal_verdict bal_apply_match(const bal_model *m, const bal_input *in,
-                            bal_size **feature, bal_size *further,
-                            bal_space **space);
+bal_verdict bal_apply_match(const bal_model *m, bal_input *in,
+                            bal_matched *out);
+void bal_matched_finish(bal_matched *m);
 
 #endif

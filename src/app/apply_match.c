@@ -12,9 +12,10 @@ enum { TOLD = 5 }; /* names in a message */
 
 typedef struct matching {
     const bal_model *m;
-    const bal_input *in;
+    bal_input *in;
     bal_size *feature; /* [d] number in the model, or -1 */
     bal_size further;
+    char *names;       /* some of the further ones, for a message */
     bal_space *space;
 } matching;
 
@@ -82,26 +83,42 @@ static bool smooths(const bal_model *m)
     return false;
 }
 
-static bal_status check_further(matching *r, char *const *name)
+/* Further features stay where they are, or are left out. */
+static bal_status settle_further(matching *r, char *const *name)
 {
+    bool stay = r->in->par->keep_extra;
     told further = {.text = ""};
-    bool smooth = smooths(r->m);
+    bal_size d = r->in->info.d, kept = 0;
+    bal_size *item = NULL;
+    bal_status st;
 
-    for (bal_size f = 0; f < r->in->info.d; f++)
+    BAL_TRY(bal_alloc(&item, d, "the features"));
+    for (bal_size f = 0; f < d; f++) {
         if (r->feature[f] < 0)
             tell_name(&further, name[f]);
+        else
+            item[kept++] = f;
+    }
     r->further = further.count;
-    if (further.count == 0 || (r->in->par->keep_extra && !smooth))
-        return BAL_OK;
-    return BAL_FAIL(BAL_EINPUT,
-                    "cannot apply model '%s' to '%s': it does not know %lld of "
-                    "the features: %s; %s",
-                    r->in->par->model, r->in->par->input,
-                    (long long)further.count, further.text,
-                    smooth ? "leave them out of the input, as the model "
-                             "smooths"
-                           : "leave them out of the input, or copy them as "
-                             "they are with --keep-extra");
+    if (further.count == 0)
+        goto done;
+    BAL_TRY(bal_alloc(&r->names, (bal_size)strlen(further.text) + 1,
+                      "the features"));
+    strcpy(r->names, further.text);
+    if (stay && smooths(r->m))
+        BAL_TRY(BAL_FAIL(BAL_EINPUT,
+                         "cannot keep features of '%s' that model '%s' does "
+                         "not know, as it smooths: %s; leave out --keep-extra",
+                         r->in->par->input, r->in->par->model, r->names));
+    if (stay)
+        goto done;
+    BAL_TRY(bal_h5ad_keep(r->in->file, kept, item));
+    r->in->info.d = kept;
+    for (bal_size f = 0; f < kept; f++)
+        r->feature[f] = r->feature[item[f]];
+done:
+    bal_free(&item);
+    return st;
 }
 
 static bal_status match(matching *r, char *const *name)
@@ -130,7 +147,7 @@ static bal_status match(matching *r, char *const *name)
         there[found->number] = true;
     }
     BAL_TRY(check_missing(r, there));
-    BAL_TRY(check_further(r, name));
+    BAL_TRY(settle_further(r, name));
 done:
     bal_free(&known);
     bal_free(&there);
@@ -165,21 +182,25 @@ static bal_status arrange_space(matching *r)
     return BAL_OK;
 }
 
-bal_verdict bal_apply_match(const bal_model *m, const bal_input *in,
-                            bal_size **feature, bal_size *further,
-                            bal_space **space)
+bal_verdict bal_apply_match(const bal_model *m, bal_input *in, bal_matched *out)
 {
     matching r = {.m = m, .in = in};
+    bal_size count = in->info.d;
     char **name = NULL;
     bal_verdict st;
 
     BAL_TRY(bal_h5ad_features(in->file, &name));
     BAL_TRY(bal_agree(in->comm, match(&r, name)));
     BAL_TRY(bal_agree(in->comm, arrange_space(&r)));
-    *further = r.further;
 done:
-    *feature = r.feature;
-    *space = r.space;
-    bal_h5ad_names_free(&name, in->info.d);
+    *out = (bal_matched){r.feature, r.further, r.names, r.space};
+    bal_h5ad_names_free(&name, count);
     return st;
+}
+
+void bal_matched_finish(bal_matched *m)
+{
+    bal_free(&m->feature);
+    bal_free(&m->names);
+    bal_space_destroy(&m->space);
 }

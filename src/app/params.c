@@ -245,7 +245,8 @@ const bal_option bal_options[] = {
     {.name = "keep-extra", .group = BAL_GROUP_OUTPUT,
      .commands = APPLY, .kind = BAL_OPTION_FLAG,
      .at = AT(keep_extra), .preset = "false", .result = true,
-     .meaning = "copy features that the model does not know as they are"},
+     .meaning = "copy features that the model does not know as they are, "
+                "instead of leaving them out"},
     {.name = "stream", .group = BAL_GROUP_RESOURCES,
      .commands = NEED | APPLY, .kind = BAL_OPTION_CHOICE,
      .at = AT(stream), .preset = "auto", .choice = streams,

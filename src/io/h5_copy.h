@@ -3,6 +3,8 @@
 #ifndef BAL_IO_H5_COPY_H
 #define BAL_IO_H5_COPY_H
 
+#include <stdbool.h>
+
 #include "balans/io/h5.h"
 
 /* What an object is known by as long as its file is open. */
@@ -47,6 +49,20 @@ bal_status bal_h5_copy_attributes(bal_h5_copier *c, hid_t from, hid_t to,
 /* Copies a dataset as the link `as` of `to`, with its attributes. */
 bal_status bal_h5_copy_dataset(bal_h5_copier *c, hid_t from, hid_t to,
                                const char *as);
+
+/* What is kept of an axis as long as `all`. */
+typedef struct bal_h5_cut {
+    unsigned axes;  /* 1: rows, 2: columns, 3: both */
+    bal_size all, count;
+    bool *is_kept;  /* [all], `count` of them true */
+} bal_h5_cut;
+
+/* Whether the axes to be cut are there and as long as they should be. */
+bool bal_h5_can_cut(hid_t dataset, const bal_h5_cut *cut);
+
+/* The same with what is kept of it; bal_h5_can_cut() it. */
+bal_status bal_h5_cut_dataset(bal_h5_copier *c, hid_t from, hid_t to,
+                              const char *as, const bal_h5_cut *cut);
 
 /* Copies what holds references, once all objects have their places. */
 bal_status bal_h5_copy_references(bal_h5_copier *c);

@@ -220,6 +220,7 @@ void bal_h5ad_close(bal_h5ad **f)
         return;
     bal_slab_finish(&(*f)->slab);
     bal_chosen_finish(&(*f)->chosen);
+    bal_free(&(*f)->kept.item);
     bal_h5_close(&(*f)->data);
     bal_h5_close(&(*f)->indices);
     bal_h5_close(&(*f)->indptr);

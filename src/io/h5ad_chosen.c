@@ -1,5 +1,7 @@
-/* Some rows of a file as all that count.  A rank knows its own, and where those
- * of the others begin. */
+/* Some rows of a file, or some features of a matrix, as all that count.  A rank
+ * knows its own rows, and where those of the others begin. */
+#include <string.h>
+
 #include "balans/base/mem.h"
 #include "balans/par/agree.h"
 #include "balans/par/layout.h"
@@ -89,4 +91,17 @@ bal_verdict bal_h5ad_choose(bal_h5ad *f, bal_size n, bal_gidx *row)
 done:
     bal_chosen_finish(&k);
     return st;
+}
+
+bal_status bal_h5ad_keep(bal_h5ad *f, bal_size d, const bal_size *item)
+{
+    bal_status st;
+
+    BAL_REQUIRE(f->has_matrix && f->kept.d == 0);
+    st = bal_alloc(&f->kept.item, d, "the features that are kept");
+    if (bal_failed(st))
+        return st;
+    memcpy(f->kept.item, item, (size_t)d * sizeof *item);
+    f->kept.d = d;
+    return BAL_OK;
 }

@@ -24,6 +24,12 @@ typedef struct bal_chosen {
     bal_gidx *cut;  /* [ranks + 1], first input row of each rank */
 } bal_chosen;
 
+/* The features that count, where not all do. */
+typedef struct bal_kept {
+    bal_size d;    /* 0: all features */
+    int64_t *item; /* [d], columns of the matrix, ascending */
+} bal_kept;
+
 struct bal_h5ad {
     bal_comm *comm;
     char *path;
@@ -38,6 +44,7 @@ struct bal_h5ad {
     bal_matrix_info info;
     hid_t data;            /* the values, dense or stored entries */
     hid_t indices, indptr; /* sparse only */
+    bal_kept kept;
     bal_slab slab;         /* BAL_CSC only, once loaded */
 };
 

@@ -286,6 +286,8 @@ static void close_matrix(bal_h5ad *f)
     bal_h5_close(&f->indices);
     bal_h5_close(&f->indptr);
     bal_slab_finish(&f->slab);
+    bal_free(&f->kept.item);
+    f->kept.d = 0;
     f->has_matrix = f->is_loaded = false;
 }
 

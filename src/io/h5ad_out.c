@@ -98,6 +98,18 @@ done:
     return st;
 }
 
+/* Features of var that are kept, and of how many; 0 for all. */
+static void pack_kept(const bal_h5ad *input, bal_pack *in)
+{
+    bool named = strncmp(input->info.name, "obsm/", 5) != 0;
+    bal_size count = named ? input->kept.d : 0;
+
+    bal_pack_int(in, count > 0 ? input->info.d : 0);
+    bal_pack_int(in, count);
+    for (bal_size i = 0; i < count; i++)
+        bal_pack_int(in, input->kept.item[i]);
+}
+
 static void pack_source(const bal_h5ad_out *o, const bal_out_source *source,
                         bal_pack *in)
 {
@@ -112,6 +124,7 @@ static void pack_source(const bal_h5ad_out *o, const bal_out_source *source,
     bal_pack_int(in, source->columns);
     for (bal_size i = 0; i < source->columns; i++)
         bal_pack_text(in, source->column[i]);
+    pack_kept(source->input, in);
 }
 
 /* By rank 0; a copy by its helper. */

@@ -3,16 +3,17 @@
  * Groups are made anew and walked link by link.  An object is copied once and
  * remembered: a further hard link to it becomes one to the copy, so circles
  * end.  Soft links stay as they are, unless they lead to what is replaced: then
- * what they led to is copied.  What external links lead to is copied. */
+ * what they led to is copied.  What external links lead to is copied.  Where
+ * not all features are kept, what has an axis of features is cut. */
 #include <stdio.h>
 #include <string.h>
 
 #include "balans/base/mem.h"
 #include "balans/io/aside.h"
 #include "balans/io/reserve.h"
-#include "h5_copy.h"
 #include "h5ad_ask.h"
 #include "h5ad_internal.h"
+#include "h5ad_out_cut.h"
 #include "h5ad_out_internal.h"
 
 enum { DEEPEST = 1000 }; /* groups inside groups */
@@ -23,6 +24,7 @@ typedef struct walker {
     bal_h5_list column; /* new columns of obs */
     bal_h5_seen replaced;
     bal_h5_copier copier;
+    bal_h5_cut cut; /* .all is 0 where all features are kept */
     int depth;
 } walker;
 
@@ -171,15 +173,21 @@ static bal_status copy_object(walker *w, hid_t object, hid_t to, const char *as,
                               const char *path)
 {
     const char *known;
+    bool cut, left;
     bal_h5_key key;
     bal_status st;
 
     BAL_TRY(bal_h5_key_of(object, &key));
+    cut = bal_out_has_to_cut(&w->cut, w->path, object, path, &left);
+    if (left)
+        goto done;
     known = bal_h5_seen_find(&w->copier.seen, key);
     if (known != NULL)
         return link_again(w, known, to, as);
     BAL_TRY(bal_h5_seen_add(&w->copier.seen, key, path));
-    if (bal_h5_is(object, H5I_GROUP))
+    if (cut)
+        st = bal_h5_cut_dataset(&w->copier, object, to, as, &w->cut);
+    else if (bal_h5_is(object, H5I_GROUP))
         st = copy_group(w, object, to, as, path);
     else if (bal_h5_is(object, H5I_DATASET))
         st = bal_h5_copy_dataset(&w->copier, object, to, as);
@@ -431,6 +439,7 @@ static bal_status unpack(bal_pack *in, walker *w, const char **target,
     w->keep_as = bal_unpack_text(in);
     BAL_TRY(bal_unpack_list(in, &w->skip));
     BAL_TRY(bal_unpack_list(in, &w->column));
+    BAL_TRY(bal_out_unpack_cut(in, &w->cut));
     BAL_TRY(list_skipped(w));
 done:
     return st;
@@ -459,5 +468,6 @@ done:
     bal_h5_seen_finish(&w.replaced);
     bal_h5_list_free(&w.skip);
     bal_h5_list_free(&w.column);
+    bal_free(&w.cut.is_kept);
     return st;
 }

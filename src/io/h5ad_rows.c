@@ -77,20 +77,59 @@ static bool are_finite(const float *x, bal_size count)
     return bad == 0;
 }
 
+/* Features of a row, and the column of the matrix that feature i is. */
+static bal_size width_of(const bal_h5ad *f)
+{
+    return f->kept.d > 0 ? f->kept.d : f->info.d;
+}
+
+static bal_size column_of(const bal_h5ad *f, bal_size i)
+{
+    return f->kept.d > 0 ? f->kept.item[i] : i;
+}
+
+/* Reads whole rows, some at a time, and takes what is kept of them. */
+static bal_status read_kept(bal_h5ad *f, bal_gidx first, bal_size count,
+                            float *rows)
+{
+    enum { WIDE = 1 << 20 }; /* numbers in memory at a time */
+    bal_size d = f->info.d, width = width_of(f);
+    bal_size step = WIDE / d > 0 ? WIDE / d : 1;
+    float *wide = NULL;
+    bal_status st;
+
+    step = step < count ? step : count;
+    BAL_TRY(bal_alloc(&wide, step * d, "rows of the input"));
+    for (bal_size i = 0; i < count; i += step) {
+        bal_size now = count - i < step ? count - i : step;
+        BAL_TRY(bal_h5_read(f->data, H5T_NATIVE_FLOAT, first + i, now, wide));
+        for (bal_size k = 0; k < now * width; k++)
+            rows[i * width + k] =
+                wide[k / width * d + f->kept.item[k % width]];
+    }
+done:
+    bal_free(&wide);
+    return st;
+}
+
 static bal_status read_dense(bal_h5ad *f, bal_gidx first, bal_size count,
                              float *rows)
 {
-    bal_size d = f->info.d;
-    bal_status st = bal_h5_read(f->data, H5T_NATIVE_FLOAT, first, count, rows);
+    bal_size d = width_of(f);
+    bal_status st =
+        f->kept.d > 0
+            ? read_kept(f, first, count, rows)
+            : bal_h5_read(f->data, H5T_NATIVE_FLOAT, first, count, rows);
 
     if (bal_failed(st) || are_finite(rows, count * d))
         return st;
     for (bal_size i = 0; i < count * d; i++) {
+        bal_size col = column_of(f, i % d);
         double value;
         if (isfinite(rows[i]))
             continue;
-        st = bal_h5_read_one(f->data, first + i / d, i % d, &value);
-        return bal_failed(st) ? st : not_finite(f, first + i / d, i % d, value);
+        st = bal_h5_read_one(f->data, first + i / d, col, &value);
+        return bal_failed(st) ? st : not_finite(f, first + i / d, col, value);
     }
     return BAL_OK;
 }
@@ -101,8 +140,8 @@ typedef struct walk {
     const int64_t *ptr; /* [count + 1], of the panel */
     bal_gidx first;     /* row of the panel */
     bal_size row;       /* of the panel, being summed */
-    double *sum;        /* [d] */
-    float *rows;        /* [count, d] */
+    double *sum;        /* [d], of the matrix */
+    float *rows;        /* [count, d], of what is kept */
     int64_t *index;     /* [PIECE] */
     double *value;      /* [PIECE] */
 } walk;
@@ -117,15 +156,16 @@ static bal_gidx row_of(const walk *w)
 
 static bal_status finish_row(walk *w)
 {
-    bal_size d = w->f->info.d;
+    bal_size d = width_of(w->f);
     float *row = w->rows + w->row * d;
 
     for (bal_size j = 0; j < d; j++) {
-        row[j] = (float)w->sum[j];
+        bal_size col = column_of(w->f, j);
+        row[j] = (float)w->sum[col];
         if (!isfinite(row[j]))
-            return not_finite(w->f, row_of(w), j, w->sum[j]);
-        w->sum[j] = 0;
+            return not_finite(w->f, row_of(w), col, w->sum[col]);
     }
+    memset(w->sum, 0, (size_t)w->f->info.d * sizeof *w->sum);
     w->row++;
     return BAL_OK;
 }
@@ -260,7 +300,7 @@ bal_status bal_h5ad_read_rows(bal_h5ad *f, bal_gidx first, bal_size count,
         while (i + run < count &&
                bal_h5ad_input_row(f, first + i + run) == row + run)
             run++;
-        st = read_run(f, row, run, rows + i * f->info.d);
+        st = read_run(f, row, run, rows + i * width_of(f));
     }
     return st;
 }

@@ -157,8 +157,10 @@ def check_features(folder, model, data):
             out, "--force", ranks=2)
     more = np.hstack([x[:, :1] * 3 + 1, x])
     write(path, more, batch, ["extra", *label])
-    t.fails(1, ["'extra'", "--keep-extra"], "apply", model, path, out,
-            "--force")
+    said = apply(model, path, out)
+    t.check(said is not None and "'extra'" in said and "left out" in said,
+            f"extra: {said}")
+    t.check(profiles(out).tobytes() == whole.tobytes(), "one left out")
     said = apply(model, path, out, "--keep-extra")
     t.check(said is not None and "--keep-extra" in said, f"extra: {said}")
     got = profiles(out)
@@ -166,12 +168,95 @@ def check_features(folder, model, data):
     far = gap(got[:, 1:], whole, x)
     t.check(far <= 1e-4, f"with a further feature: {far} sd")
     fit(data, folder / "smooth.h5", "--config", "paper")
-    t.fails(1, ["'extra'", "smooths"], "apply", folder / "smooth.h5", path,
-            out, "--force", "--keep-extra")
+    t.fails(1, ["'extra'", "smooths", "leave out --keep-extra"], "apply",
+            folder / "smooth.h5", path, out, "--force", "--keep-extra")
+    t.check(apply(folder / "smooth.h5", path, out) is not None and
+            profiles(out).shape == x.shape, "one left out of a smooth model")
     write(path, more, batch, ["f0", *label])
     t.fails(1, ["'f0'", "two"], "apply", model, path, out, "--force")
     t.fails(1, ["have one name", "'f0'"], "fit", path, folder / "n.h5",
             "--batch", "batch")
+
+
+def add_by_feature(path, names, r):
+    """What has an axis of features, of each kind."""
+    d = len(names)
+    text = h5py.string_dtype()
+    with h5py.File(path, "a") as f:
+        n = len(f["X"])
+        f.create_dataset("layers/a", data=r.normal(size=(n, d)), chunks=(64, d),
+                         compression="gzip")
+        f.create_dataset("varm/PCs", data=r.normal(size=(d, 3)))
+        f.create_dataset("varp/links", data=r.normal(size=(d, d)))
+        for group in ("layers", "varm", "varp"):
+            f[group].attrs["encoding-type"] = "dict"
+            f[group].attrs["encoding-version"] = "0.1.0"
+        for name, kind in (("layers/sparse", "csr"), ("varp/sparse", "csc")):
+            g = f.create_group(name)
+            g.attrs["encoding-type"] = f"{kind}_matrix"
+            g.attrs["encoding-version"] = "0.1.0"
+            rows = n if name == "layers/sparse" else d
+            g.attrs["shape"] = np.array([rows, d])
+            g["data"], g["indices"] = np.ones(1), np.zeros(1, "i4")
+            g["indptr"] = np.minimum(np.arange(rows + 1), 1)
+        v = f["var"]
+        v["number"] = np.arange(d)
+        v.create_dataset("word", data=[f"w{i}" for i in range(d)], dtype=text)
+        g = v.create_group("kind")
+        g.attrs["encoding-type"] = "categorical"
+        g.attrs["encoding-version"] = "0.2.0"
+        g.attrs["ordered"] = False
+        g["codes"] = (np.arange(d) % d).astype("i1")
+        g.create_dataset("categories", data=[f"k{i}" for i in range(d)],
+                         dtype=text)
+        v.attrs.create("column-order", ["number", "word", "kind"], dtype=text)
+
+
+def check_left_out(folder, model, data):
+    """Further features are gone wherever features have an axis."""
+    r = np.random.default_rng(5)
+    x, batch = profiles(data), names(data)
+    out, path = folder / "left-out.h5ad", folder / "further.h5ad"
+    apply(model, data, out, "-q")
+    whole = profiles(out)
+    label = [f"f{i}" for i in range(x.shape[1])]
+    at = [0, 7, 7, x.shape[1]]
+    more = np.insert(x, at, np.nan, axis=1)
+    named = list(np.insert(np.array(label, dtype=object), at,
+                           ["x1", "x2", "x3", "x4"]))
+    kept = [i for i, name in enumerate(named) if name[0] == "f"]
+    write(path, more, batch, named)
+    add_by_feature(path, named, r)
+    for ranks in (1, 3):
+        said = apply(model, path, out, ranks=ranks)
+        t.check(said is not None and "4 features" in said and
+                "'x1', 'x2', 'x3', 'x4'" in said and "'layers/sparse'" in said
+                and "'varp/sparse'" in said, f"left out: {said}")
+        t.check(profiles(out).tobytes() == whole.tobytes(),
+                f"four left out, on {ranks} ranks")
+    with h5py.File(path, "r") as a, h5py.File(out, "r") as b:
+        for name, cut in (("layers/a", lambda m: m[:, kept]),
+                          ("varm/PCs", lambda m: m[kept]),
+                          ("varp/links", lambda m: m[kept][:, kept]),
+                          ("var/_index", lambda m: m[kept]),
+                          ("var/number", lambda m: m[kept]),
+                          ("var/word", lambda m: m[kept]),
+                          ("var/kind/codes", lambda m: m[kept]),
+                          ("var/kind/categories", lambda m: m)):
+            t.check(np.array_equal(cut(a[name][:]), b[name][:]) and
+                    dict(a[name].attrs) == dict(b[name].attrs),
+                    f"{name} is {b[name][:5]}")
+        t.check(b["layers/a"].compression == "gzip" and
+                set(b["layers"]) == {"a"} and set(b["varp"]) == {"links"},
+                f"layers {list(b['layers'])}, varp {list(b['varp'])}")
+    try:
+        import anndata
+    except ImportError:
+        return
+    read = anndata.read_h5ad(out)
+    t.check(list(read.var_names) == label and read.shape == x.shape and
+            list(read.var["kind"]) == [f"k{i}" for i in kept],
+            f"anndata reads {read}")
 
 
 def check_small(folder, model, data):
@@ -276,6 +361,7 @@ def main():
         check_ranks(folder, model, fresh)
         check_order(folder, model, fresh)
         check_features(folder, model, fresh)
+        check_left_out(folder, model, fresh)
         check_small(folder, model, fresh)
         check_new_batch(folder)
         check_columns(folder, folder / "same.h5ad")

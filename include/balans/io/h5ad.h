@@ -99,6 +99,19 @@ bal_verdict bal_h5ad_matrix_load(bal_h5ad *f);
  */
 bal_verdict bal_h5ad_choose(bal_h5ad *f, bal_size n, bal_gidx *row);
 
+/**
+ * Makes some features of the open matrix, in its order, all that it has: from
+ * now on rows have these alone, and where they are named by var, an output made
+ * of the file has no others (io/h5ad_out.h).  What the others hold may be
+ * anything.
+ *
+ * Local.  Same on every rank: all arguments.
+ * @param[in] d     features kept, at least 1
+ * @param[in] item  [d] columns of the matrix, ascending
+ * Fails with BAL_ENOMEM.
+ */
+bal_status bal_h5ad_keep(bal_h5ad *f, bal_size d, const bal_size *item);
+
 /** Names of all matrices of the file ("X", "layers/...", "obsm/...") that could
  *  be opened.  Collective.  `*name` is [*count], freed with
  *  bal_h5ad_names_free(). */

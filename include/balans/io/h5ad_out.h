@@ -62,7 +62,10 @@ typedef struct bal_categorical {
     bal_size categories;
 } bal_categorical;
 
-/** What is copied of an input: all but what follows, and `uns/balans`. */
+/** What is copied of an input: all but what follows, and `uns/balans`.  Where
+ *  bal_h5ad_keep() has left out features of var, they are left out of var, X,
+ *  layers, varm and varp; what is sparse there cannot be cut, and is left out
+ *  with a warning. */
 typedef struct bal_out_source {
     bal_h5ad *input;
     const char *replace;       ///< matrix that an array of that path replaces;
