@@ -149,10 +149,13 @@ static void say_input(const run *r)
                  "they are (--keep-extra): %s",
                  (long long)r->match.further, r->match.names);
     else if (r->match.further > 0)
-        bal_warn("%lld features that the model does not know are left out, in "
-                 "var, layers, varm and varp as well: %s; --keep-extra copies "
-                 "them",
-                 (long long)r->match.further, r->match.names);
+        bal_warn("%lld features that the model does not know are left out%s: "
+                 "%s; --keep-extra copies them",
+                 (long long)r->match.further,
+                 strncmp(r->in.info.name, "obsm/", 5) == 0
+                     ? ""
+                     : ", in var, layers, varm and varp as well",
+                 r->match.names);
     for (int64_t t = 0; t < r->model.passes; t++)
         if (r->model.pass[t].batches == 1) {
             bal_warn("model '%s' knows one batch of '%s' only, and corrects "
