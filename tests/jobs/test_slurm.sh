@@ -136,6 +136,7 @@ awk -F, 'NR > 1 && $6 != 2000 * $2 { exit 1 } END { exit NR != 3 }' weak.csv
 check "its CSV has data that grow with the nodes: $(cat weak.csv)" \
     test $? -eq 0
 
+. "$root/tests/jobs/fit_apply.sh"
 . "$root/tests/jobs/requeue.sh"
 
 echo "$checks checks, $bad wrong"
