@@ -22,10 +22,10 @@ submit fit-apply.sbatch "$variables" --nodes=1
 check "a model that is there is enough" ends COMPLETED 60
 check "and the log says so" grep -q "is not fitted again" "out-$job"
 
-# Every plate takes three seconds more, so that the first task is put back into the
-# queue in the middle of its work.
-submit fit-apply.sbatch "$variables,BAL_FAULT=create:0:slow:3000" --nodes=1 \
-    --array=0-1 --output=out-%A_%a
+# Every plate takes three seconds more, so that the first task is put back into
+# the queue in the middle of its work.
+submit fit-apply.sbatch "$variables,BAL_FAULT=create:0:slow:3000" \
+    --nodes=1 --array=0-1 --output=out-%A_%a
 array=$job job=${array}_0
 for ((i = 0; i < 600; i++)); do
     [ -e corrected/p0.h5ad ] && break

@@ -1,5 +1,5 @@
-"""balans.correct(), evaluate(), read_profiles(), write_profiles(), in each
-anndata there is.   usage: test_api.py PROGRAM"""
+"""balans.correct(), fit(), apply(), evaluate(), read_profiles(),
+write_profiles(), in each anndata there is.   usage: test_api.py PROGRAM"""
 import os
 import pathlib
 import stat
@@ -203,6 +203,132 @@ class Correct(unittest.TestCase):
                          ["sample", "write"])
         self.assertEqual(shown.n, 80)
         self.assertTrue(shown.close.called)
+
+
+class Models(unittest.TestCase):
+    def setUp(self):
+        self.adata = make_adata()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.model = self.folder / "model.h5"
+
+    def applied(self, adata, *options):
+        """X by the program itself."""
+        import anndata
+        a, b = str(self.folder / "a.h5ad"), str(self.folder / "b.h5ad")
+        adata.write_h5ad(a)
+        program("apply", str(self.model), a, b, "--force", *options)
+        return anndata.read_h5ad(b)
+
+    def test_fit_is_what_the_program_does(self):
+        import balans
+        path, want = self.folder / "in.h5ad", self.folder / "want.h5"
+        self.adata.write_h5ad(path)
+        program("fit", str(path), str(want), "--batch", "plate", "--sample",
+                "200", "--seed", "3")
+        before = self.adata.X.copy()
+        self.assertIsNone(balans.fit(path, self.model, "plate", sample=200,
+                                     seed=3, ranks=2))
+        self.assertEqual(self.model.read_bytes(), want.read_bytes())
+        balans.fit(self.adata, self.model, ["plate"], sample=200, seed=3,
+                   force=True)
+        self.assertEqual(self.adata.X.tobytes(), before.tobytes())
+        self.assertEqual(list(self.folder.glob("*.h5ad")), [path])
+        one = balans.apply(self.model, self.adata, copy=True)
+        two = balans.apply(want, self.adata, copy=True)
+        self.assertEqual(one.X.tobytes(), two.X.tobytes())
+
+    def test_apply_is_what_the_program_does(self):
+        import balans
+        import numpy as np
+        balans.fit(self.adata, self.model, "plate", pca=4)
+        plate = self.adata[self.adata.obs["plate"] == "p1"].copy()
+        plate.obs["other"] = "new"
+        before = plate.X.copy()
+        for batch, options in ((None, []), ("other", ["--batch", "other"])):
+            with self.subTest(batch=batch):
+                wanted = self.applied(plate, *options)
+                got = balans.apply(self.model, plate, batch=batch, copy=True,
+                                   ranks=2)
+                np.testing.assert_array_equal(got.X, wanted.X)
+                np.testing.assert_array_equal(plate.X, before)
+                for part, key in (("obs", "balans_coverage"),
+                                  ("obsm", "X_balans"),
+                                  ("varm", "balans_PCs")):
+                    np.testing.assert_array_equal(getattr(got, part)[key],
+                                                  getattr(wanted, part)[key])
+                self.assertEqual(got.uns["balans"]["model"], "model.h5")
+        self.assertIsNone(balans.apply(self.model, plate))
+        self.assertFalse(np.array_equal(plate.X, before))
+        self.assertEqual(plate.uns["mine"], "kept")
+
+    def test_layer(self):
+        import balans
+        import numpy as np
+        balans.fit(self.adata, self.model, "plate", layer="twice")
+        wanted = self.applied(self.adata, "--matrix", "layers/twice")
+        before = self.adata.X.copy()
+        balans.apply(self.model, self.adata, layer="twice")
+        np.testing.assert_array_equal(self.adata.layers["twice"],
+                                      wanted.layers["twice"])
+        np.testing.assert_array_equal(self.adata.X, before)
+
+    def test_features(self):
+        import balans
+        import numpy as np
+        few = self.adata[:, :5].copy()
+        balans.fit(few, self.model, "plate")
+        wanted = balans.apply(self.model, few, copy=True).X
+        with self.assertWarnsRegex(UserWarning, "3 features .*'Cells_5'"):
+            got = balans.apply(self.model, self.adata, copy=True)
+        np.testing.assert_array_equal(got.X, wanted)
+        self.assertEqual(list(got.var_names), list(few.var_names))
+        self.assertEqual(got.layers["twice"].shape, (N, 5))
+        self.assertEqual(self.adata.shape, (N, D))
+        with self.assertWarns(UserWarning):
+            kept = balans.apply(self.model, self.adata, copy=True,
+                                keep_extra=True)
+        np.testing.assert_allclose(kept.X[:, :5], wanted, rtol=1e-5,
+                                   atol=1e-5)
+        np.testing.assert_array_equal(kept.X[:, 5:], self.adata.X[:, 5:])
+        with self.assertWarns(UserWarning):
+            balans.apply(self.model, self.adata)
+        np.testing.assert_array_equal(self.adata.X, wanted)
+        self.adata.write_h5ad(self.folder / "again.h5ad")
+
+    def fails(self, code, words, call, *args, **more):
+        import balans
+        with self.assertRaises(balans.Error) as caught:
+            call(*args, **more)
+        self.assertEqual(caught.exception.code, code, caught.exception)
+        text = str(caught.exception)
+        self.assertNotIn("\n", text)
+        for word in words:
+            self.assertIn(word, text)
+
+    def test_errors_are_sentences(self):
+        import balans
+        a, model = self.adata, self.model
+        self.fails(2, ["--sample", "300 profiles"], balans.fit, a, model,
+                   "plate", sample=301)
+        self.assertFalse(model.exists())
+        self.fails(2, ["'matrix'"], balans.fit, a, model, "plate", matrix="X")
+        self.fails(1, ["none.h5ad"], balans.fit, "none.h5ad", model, "plate")
+        balans.fit(a, model, "plate")
+        self.fails(1, ["model.h5", "--force"], balans.fit, a, model, "plate")
+        before = a.X.copy()
+        self.fails(1, ["the object", "lacks 2 of its 8 features", "Cells_0"],
+                   balans.apply, model, a[:, 2:].copy())
+        del a.obs["plate"]
+        self.fails(2, ["'plate'", "label"], balans.apply, model, a)
+        self.fails(1, ["none.h5"], balans.apply, "none.h5", a)
+        damaged = bytearray(model.read_bytes())
+        damaged[-9] ^= 1
+        model.write_bytes(damaged)
+        self.fails(1, ["model.h5", "damaged"], balans.apply, model, a,
+                   batch="label")
+        self.assertEqual(a.X.tobytes(), before.tobytes())
 
 
 class Evaluate(unittest.TestCase):

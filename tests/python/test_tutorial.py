@@ -68,6 +68,13 @@ class Tutorial(unittest.TestCase):
         self.assertIn("LISI batch", scores)
         self.assertTrue((self.folder / "corrected.csv.gz").exists())
 
+    def test_4_a_later_plate(self):
+        self.run_block(3, "python")
+        self.assertTrue((self.folder / "plate.parquet").exists())
+        said = self.run_block(4, "sh")
+        self.assertIn("800 of its 1000 profiles", said)
+        self.assertTrue((self.folder / "plate-corrected.h5ad").exists())
+
 
 if __name__ == "__main__":
     common.main(["pyarrow", "h5py"])

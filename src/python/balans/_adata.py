@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 
@@ -96,6 +98,26 @@ def write(adata: anndata.AnnData, path: Path) -> None:
 def read(path: Path) -> anndata.AnnData:
     with _quiet():
         return anndata.read_h5ad(path)
+
+
+def model_columns(path: str | os.PathLike[str]) -> list[str]:
+    """The batch columns that a model names; none of what is no model, as the
+    program says what that is."""
+    try:
+        with h5py.File(path, "r") as f:
+            return [name.decode() for name in f["columns"][:]]
+    except (OSError, KeyError, AttributeError):
+        return []
+
+
+def with_features(adata: anndata.AnnData, names: pd.Index,
+                  copy: bool) -> anndata.AnnData:
+    """The object, or a copy, with the features of these names alone."""
+    target = adata.copy() if copy else adata
+    if len(names) < target.n_vars:
+        with _quiet():
+            target._inplace_subset_var(target.var_names.isin(names))
+    return target
 
 
 def take_over(target: anndata.AnnData, given: anndata.AnnData,

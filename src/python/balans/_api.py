@@ -1,4 +1,5 @@
-"""Correcting and evaluating AnnData objects by the program."""
+"""Correcting AnnData objects, fitting and applying models, and evaluating, by
+the program."""
 
 from __future__ import annotations
 
@@ -103,18 +104,160 @@ def correct(adata: anndata.AnnData, batch: str | Sequence[str], *,
     _check(options)
     matrix = _adata.matrix_name(layer, obsm)
     columns = _names(batch)
+    return _correct(adata, matrix, columns, copy, scratch, ["correct"],
+                    [f"--batch={','.join(columns)}", *arguments(options)],
+                    ranks=ranks, threads=threads, progress=progress,
+                    program=program, launcher=launcher)
+
+
+def fit(data: anndata.AnnData | str | os.PathLike[str],
+        model: str | os.PathLike[str], batch: str | Sequence[str], *,
+        layer: str | None = None, obsm: str | None = None,
+        force: bool = False, ranks: int = 1, threads: int | None = None,
+        progress: bool | None = None,
+        program: str | os.PathLike[str] | None = None,
+        launcher: Sequence[str] = LAUNCHER,
+        scratch: str | os.PathLike[str] | None = None,
+        **options: Any) -> None:
+    """Learn a correction and keep it as a model, for plates to come.
+
+    Runs ``balans fit``; `data` is not changed.  docs/new-plates.md says when a
+    model is the right thing.
+
+    Parameters
+    ----------
+    data
+        n profiles x d features of two batches or more: an AnnData object, or
+        the path of an ``.h5ad`` file, which may be larger than memory.
+    model
+        Path of the model to be written, an HDF5 file.
+    batch
+        Column of obs that names the batch; several from coarse to fine.
+    layer, obsm
+        Fit to a layer or an element of obsm instead of X.
+    force
+        Overwrite a model that is there.
+    ranks, threads, progress, program, launcher, scratch
+        As in `correct`.
+    **options
+        Options of ``balans fit``, with underscores, which are those of
+        `correct`, and ``sample=N``: fit to N profiles, the same share of each
+        batch, drawn by ``seed``.
+
+    Raises
+    ------
+    balans.Error
+        In one sentence, what could not be done and the way out.  No model is
+        then written.
+    """
+    _check(options)
+    matrix = _adata.matrix_name(layer, obsm)
+    columns = _names(batch)
+    with tempfile.TemporaryDirectory(prefix="balans-", dir=scratch) as folder:
+        source = _source(data, [matrix], columns, folder)
+        run(["fit", source, os.fspath(model), f"--batch={','.join(columns)}",
+             f"--matrix={matrix}", *arguments({"force": force, **options})],
+            ranks=ranks, threads=threads, progress=progress, program=program,
+            launcher=launcher, names={_written(folder): "the object"})
+
+
+def apply(model: str | os.PathLike[str], adata: anndata.AnnData, *,
+          batch: str | Sequence[str] | None = None,
+          layer: str | None = None, obsm: str | None = None,
+          copy: bool = False, ranks: int = 1, threads: int | None = None,
+          progress: bool | None = None,
+          program: str | os.PathLike[str] | None = None,
+          launcher: Sequence[str] = LAUNCHER,
+          scratch: str | os.PathLike[str] | None = None,
+          **options: Any) -> anndata.AnnData | None:
+    """Correct new plates by a model.
+
+    Runs ``balans apply``.  Features are matched by name, and each batch is
+    corrected by itself: several plates at once give what they give one by one.
+    A warning says when a batch is small, and when it is time to fit anew.
+
+    Parameters
+    ----------
+    model
+        Path of a model that `fit` has made, or ``correct(save_model=PATH)``.
+    adata
+        n profiles x d features, which have those of the model among them, in
+        any order, and finite.
+    batch
+        Column of ``adata.obs`` that names the batch, or columns, as many as the
+        model has; None: those that the model names.
+    layer, obsm
+        Correct ``adata.layers[layer]`` or ``adata.obsm[obsm]`` instead of X.
+    copy
+        Return a corrected copy instead of changing `adata`.
+    ranks, threads, progress, program, launcher, scratch
+        As in `correct`.
+    **options
+        Options of ``balans apply``, with underscores: ``keep_extra=True``
+        copies features that the model does not know as they are.  Without it
+        `adata`, or the copy, loses them, with a warning.
+
+    Returns
+    -------
+    None, or with ``copy=True`` the corrected AnnData.  What changes:
+
+    X, or what `layer` or `obsm` named
+        Corrected profiles, float32 [n, d], in the units of the input.
+    ``obs["balans_coverage"]``
+        How much of the landmarks' affinity a profile got, float32 [n].
+    ``obsm["X_balans"]``, ``varm["balans_PCs"]``
+        Corrected coordinates, float32 [n, p], in the model's p principal
+        components, and these [d, p]; where components were used.
+    ``uns["balans"]``
+        The model's name and checksum, parameters, version; how near the
+        profiles are to what the model was fitted to.
+
+    Raises
+    ------
+    balans.Error
+        In one sentence, what could not be done and the way out.  `adata` is
+        then as it was.
+    """
+    _check(options)
+    matrix = _adata.matrix_name(layer, obsm)
+    columns = _adata.model_columns(model) if batch is None else _names(batch)
+    chosen = [] if batch is None else [f"--batch={','.join(columns)}"]
+    return _correct(adata, matrix, columns, copy, scratch,
+                    ["apply", os.fspath(model)],
+                    [*chosen, *arguments(options)],
+                    ranks=ranks, threads=threads, progress=progress,
+                    program=program, launcher=launcher)
+
+
+def _written(folder: str) -> str:
+    return str(Path(folder) / "in.h5ad")
+
+
+def _source(data: anndata.AnnData | str | os.PathLike[str],
+            matrices: Sequence[str], columns: Sequence[str],
+            folder: str) -> str:
+    """The file of that path, or one of what is needed of an object."""
+    if not isinstance(data, anndata.AnnData):
+        return os.fspath(data)
+    _adata.write(_adata.slim(data, matrices, columns), Path(_written(folder)))
+    return _written(folder)
+
+
+def _correct(adata: anndata.AnnData, matrix: str, columns: Sequence[str],
+             copy: bool, scratch: str | os.PathLike[str] | None,
+             before: Sequence[str], after: Sequence[str],
+             **how: Any) -> anndata.AnnData | None:
+    """Runs a command on a file of the object, and takes over what it made."""
     given = _adata.slim(adata, [matrix], columns)
     with tempfile.TemporaryDirectory(prefix="balans-", dir=scratch) as folder:
-        source, result = Path(folder) / "in.h5ad", Path(folder) / "out.h5ad"
-        _adata.write(given, source)
-        run(["correct", str(source), str(result),
-             f"--batch={','.join(columns)}", f"--matrix={matrix}",
-             *arguments(options)],
-            ranks=ranks, threads=threads, progress=progress, program=program,
-            launcher=launcher,
-            names={str(source): "the object", str(result): "the result"})
-        target = adata.copy() if copy else adata
-        _adata.take_over(target, given, _adata.read(result), matrix)
+        source, result = _written(folder), str(Path(folder) / "out.h5ad")
+        _adata.write(given, Path(source))
+        run([*before, source, result, f"--matrix={matrix}", *after],
+            names={source: "the object", result: "the result"}, stacklevel=4,
+            **how)
+        made = _adata.read(Path(result))
+    target = _adata.with_features(adata, made.var_names, copy)
+    _adata.take_over(target, given, made, matrix)
     return target if copy else None
 
 
@@ -161,19 +304,13 @@ def evaluate(data: anndata.AnnData | str | os.PathLike[str], batch: str,
     matrices = _names(matrix)
     with tempfile.TemporaryDirectory(prefix="balans-", dir=scratch) as folder:
         scores = Path(folder) / "scores.json"
-        if isinstance(data, anndata.AnnData):
-            source = str(Path(folder) / "in.h5ad")
-            _adata.write(_adata.slim(data, matrices,
-                                     list(dict.fromkeys([batch, label]))),
-                         Path(source))
-        else:
-            source = os.fspath(data)
+        source = _source(data, matrices, list(dict.fromkeys([batch, label])),
+                         folder)
         run(["evaluate", source, f"--batch={batch}", f"--label={label}",
              *arguments({"matrix": matrices, **options}),
              f"--json={scores}"],
             ranks=ranks, threads=threads, progress=progress, program=program,
-            launcher=launcher,
-            names={str(Path(folder) / "in.h5ad"): "the object"})
+            launcher=launcher, names={_written(folder): "the object"})
         report = json.loads(scores.read_text())
     return _frame(report)
 

@@ -123,12 +123,13 @@ def run(args: Sequence[str], *, ranks: int = 1, threads: int | None = None,
         progress: bool | None = None,
         program: str | os.PathLike[str] | None = None,
         launcher: Sequence[str] = LAUNCHER,
-        names: Mapping[str, str] | None = None) -> None:
+        names: Mapping[str, str] | None = None,
+        stacklevel: int = 3) -> None:
     """Runs the program to its end.
 
     What the program warns of becomes a UserWarning.  Fails with an Error: what
     the program says, with its exit code; `names` has better ones for temporary
-    files in it.
+    files in it, `stacklevel` is that of the warnings.
     """
     if ranks < 1:
         raise Error(f"cannot run on {ranks} ranks", 2)
@@ -157,7 +158,7 @@ def run(args: Sequence[str], *, ranks: int = 1, threads: int | None = None,
     finally:
         shown.close()
     for text in listener.warnings:
-        warnings.warn(text, stacklevel=3)
+        warnings.warn(text, stacklevel=stacklevel)
     if code != 0:
         reason = listener.reason(Path(command[0]).name, code)
         for path, name in (names or {}).items():
