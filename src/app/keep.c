@@ -76,9 +76,11 @@ bal_verdict bal_keeper_identify(bal_keeper *k, const bal_input *in,
                  "profiles of the input %lld\nfeatures of the input %lld\n"
                  "checksum of the input %016llx\n"
                  "checksum of the batches %016llx\n"
+                 "model %s\n"
                  "OpenBLAS kernels %s\n",
                  (long long)in->info.n, (long long)in->info.d,
                  (unsigned long long)checksum, (unsigned long long)batches,
+                 k->par->save_model != NULL ? "wanted" : "not wanted",
                  cpu.text);
     return st;
 }
@@ -233,13 +235,15 @@ bal_verdict bal_keeper_open(bal_keeper *k)
     return st;
 }
 
-bal_verdict bal_keeper_restore(bal_keeper *k, bal_points *points, int64_t *pass,
+bal_verdict bal_keeper_restore(bal_keeper *k, bal_points *points,
+                               struct bal_model_out *model, int64_t *pass,
                                bool *blending, bal_passed *out)
 {
     bal_verdict st = {BAL_OK};
 
     k->points = points;
     k->passed = out;
+    k->model = model;
     if (NO_CHECKPOINT(k) || !k->there)
         return bal_agree(k->comm, BAL_OK);
     BAL_TRY(bal_keeper_read(k));

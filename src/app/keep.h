@@ -8,6 +8,8 @@
 
 #include "passes.h"
 
+struct bal_model_out;
+
 /** How far the sampling is. */
 typedef struct bal_mark {
     int64_t pass;
@@ -33,6 +35,7 @@ typedef struct bal_keeper {
     char *identity; ///< lines that tell runs apart
     bal_points *points;
     bal_passed *passed;
+    struct bal_model_out *model; ///< that grows beside, where one is wanted
     bal_sample_state from; ///< where to go on
     bal_sample_hook hook;
 } bal_keeper;
@@ -49,8 +52,10 @@ bal_verdict bal_keeper_identify(bal_keeper *k, const bal_input *in,
                                 uint64_t checksum);
 
 /** Goes on where the checkpoint says, if there is one: points, what was told of
- *  earlier passes, the pass, and whether it blends.  Collective. */
-bal_verdict bal_keeper_restore(bal_keeper *k, bal_points *points, int64_t *pass,
+ *  earlier passes, what the model has of them, the pass, and whether it blends.
+ *  Collective. */
+bal_verdict bal_keeper_restore(bal_keeper *k, bal_points *points,
+                               struct bal_model_out *model, int64_t *pass,
                                bool *blending, bal_passed *out);
 
 /** The sampler's hook for a pass, or NULL.  Local. */

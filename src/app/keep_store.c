@@ -1,17 +1,18 @@
 /* The keys of a checkpoint (io/store): the lines that identify the run, the
  * sampler's counters and curve, what was told of earlier passes, and A. From
- * the second pass on it holds Z and X, which earlier passes have moved. All
- * else follows from the input. */
+ * the second pass on it holds Z and X, which earlier passes have moved, and
+ * what a model has of these passes. All else follows from the input. */
 #include "keep_store.h"
 
 #include <string.h>
 
 #include "balans/base/mem.h"
 #include "balans/par/agree.h"
+#include "model.h"
 
 static const bal_store_kind kind = {
     .name = "balans checkpoint",
-    .version = 3,
+    .version = 4,
     .way_out = "remove it to start anew",
 };
 
@@ -131,16 +132,26 @@ done:
     return st;
 }
 
+/* Every pass with trust finds it anew, so it is kept for the one after them. */
+static bool keeps_between(const bal_keeper *k)
+{
+    return k->blending && k->passed->between != NULL;
+}
+
 /* What was told of the passes before this one. */
 static bal_verdict write_passed(bal_store *s, const bal_keeper *k)
 {
     const bal_passed *p = k->passed;
     bal_size words = (bal_size)(sizeof *p->pass / 8);
+    bal_size batches = k->points->order->layout->batches;
     bal_verdict st;
 
     BAL_TRY(
         bal_store_put(s, "passes", BAL_STORE_U64, p->passes, words, p->pass));
     BAL_TRY(bal_store_put(s, "unseen", BAL_STORE_F64, 1, 1, &p->unseen));
+    if (keeps_between(k))
+        BAL_TRY(bal_store_put(s, "trust between batches", BAL_STORE_F64,
+                              batches, batches, p->between));
 done:
     return st;
 }
@@ -158,6 +169,8 @@ bal_verdict bal_keeper_write(bal_keeper *k, const bal_sample_state *state)
     BAL_TRY(bal_keeper_write_affinity(s, k->comm, state->a, k->points->order));
     if (k->pass > 1)
         BAL_TRY(write_points(s, k->comm, k->points));
+    if (k->model->store != NULL)
+        BAL_TRY(bal_store_copy(k->model->store, "pass ", s, "model of pass "));
     BAL_TRY(bal_store_finish(&s));
 done:
     bal_store_close(&s);
@@ -255,6 +268,22 @@ done:
     return st;
 }
 
+static bal_verdict read_between(bal_store *s, bal_keeper *k)
+{
+    bal_size batches = k->points->order->layout->batches;
+    double **between = &k->passed->between;
+    bal_verdict st = {BAL_OK};
+
+    if (!bal_store_has(s, "trust between batches"))
+        goto done;
+    BAL_TRY(bal_agree(k->comm, bal_alloc(between, batches * batches,
+                                         "the trust between batches")));
+    BAL_TRY(bal_store_get(s, "trust between batches", BAL_STORE_F64, batches,
+                          batches, *between));
+done:
+    return st;
+}
+
 static bal_status read_sweep(const bal_store *s, const char *key, bal_blocks *x)
 {
     bal_store_array a;
@@ -300,9 +329,12 @@ bal_verdict bal_keeper_read(bal_keeper *k)
     BAL_TRY(bal_store_open(k->comm, k->par->checkpoint, &kind, &s));
     BAL_TRY(read_identity(s, k));
     BAL_TRY(read_sampler(s, k));
+    BAL_TRY(read_between(s, k));
     BAL_TRY(bal_keeper_read_affinity(s, k));
     if (k->pass > 1)
         BAL_TRY(read_points(s, k->comm, k->points));
+    if (k->model->store != NULL)
+        BAL_TRY(bal_store_copy(s, "model of pass ", k->model->store, "pass "));
 done:
     bal_store_close(&s);
     return st;

@@ -264,8 +264,10 @@ bal_verdict bal_model_add_pass(bal_model_out *m, const bal_model_form *form,
 {
     adding a = {m, form->pass, points, points->order->layout, k, ""};
     bool cuts = m->par->sparsify == BAL_ELBOW;
+    bool strict = m->par->trust == BAL_TRUST_STRICT;
+    int64_t trust = strict ? BAL_MODEL_STRICT : BAL_MODEL_TRUSTS;
     const int64_t head[BAL_MODEL_HEAD] = {
-        points->column,  form->correction, k->trust != NULL, cuts,
+        points->column,  form->correction, k->trust != NULL ? trust : 0, cuts,
         k->m,            a.l->batches,     sampled(a.l),     a.l->n,
         k->report.uncovered};
     bal_verdict st;

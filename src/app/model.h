@@ -92,7 +92,7 @@ void bal_model_discard(bal_model_out *m);
 typedef struct bal_model_pass {
     int64_t column; ///< of the batches
     bal_correction correction;
-    bool trusts;           ///< it has trust
+    bool trusts, strict;   ///< it has trust; of the strict form
     bool cuts;             ///< it has cuts: bins of the least affinity kept
     bal_size m, batches;   ///< landmarks; batches
     bal_size sampled;      ///< points in all samples

@@ -101,6 +101,7 @@ static bal_verdict read_pass(bal_model *m, int64_t t, const char *path)
         .column = head[0],
         .correction = (bal_correction)head[1],
         .trusts = head[2] != 0,
+        .strict = head[2] == BAL_MODEL_STRICT,
         .cuts = head[3] != 0,
         .m = head[4],
         .batches = head[5],
@@ -173,7 +174,9 @@ static void print_passes(const bal_model *m)
                p->correction == BAL_RESIDUAL ? "residual"
                : p->blend < 1                ? "blend"
                                              : "smooth",
-               p->trusts ? "yes" : "no", (long long)p->n, (long long)p->m,
+               p->strict   ? "strict"
+               : p->trusts ? "on"
+                           : "off", (long long)p->n, (long long)p->m,
                (long long)p->batches, m->column[p->column]);
     }
 }

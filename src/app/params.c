@@ -277,19 +277,19 @@ const bal_option bal_options[] = {
      .meaning = "ranks of the run that is asked about; auto is as many as "
                 "ask"},
     {.name = "checkpoint", .group = BAL_GROUP_STOPPING,
-     .commands = WRITE, .at = AT(checkpoint),
+     .commands = RUN, .at = AT(checkpoint),
      .operand = "FILE",
      .meaning = "keep the state of the run in this file, stop with exit code "
                 "75 on SIGUSR1, SIGTERM, SIGINT or near the time limit, and go "
                 "on from it when started again; removed when the output is "
                 "complete"},
     {.name = "checkpoint-every", .group = BAL_GROUP_STOPPING,
-     .commands = WRITE, .kind = BAL_OPTION_REAL,
+     .commands = RUN, .kind = BAL_OPTION_REAL,
      .at = AT(checkpoint_every), .preset = "30", .low = 0, .high = 1e9,
      .operand = "MIN", .unit = "minutes",
      .meaning = "time between checkpoints"},
     {.name = "time-limit", .group = BAL_GROUP_STOPPING,
-     .commands = WRITE, .kind = BAL_OPTION_REAL,
+     .commands = RUN, .kind = BAL_OPTION_REAL,
      .at = AT(time_limit), .preset = "0", .low = 0, .high = 1e9,
      .operand = "MIN", .unit = "minutes",
      .meaning = "time the run has, from the start of the program; stop with a "
@@ -402,21 +402,16 @@ static bal_status check_trust(const bal_params *p)
                     trusts[p->trust], what);
 }
 
-/* A model is a consensus of landmarks, made by one run from its beginning. */
+/* A model is a consensus of landmarks, from which each point's part follows by
+ * itself. */
 static bal_status check_model(const bal_params *p)
 {
-    const char *what = p->checkpoint != NULL ? "--checkpoint"
-                       : p->estimator == BAL_NYSTROM
-                           ? "--estimator nystrom"
-                       : p->trust == BAL_TRUST_STRICT ? "--trust strict"
-                                                      : NULL;
-
-    if (p->save_model == NULL || what == NULL)
+    if (p->save_model == NULL || p->estimator != BAL_NYSTROM)
         return BAL_OK;
     return BAL_FAIL(BAL_EUSAGE,
-                    "cannot make a model with '%s'; leave it out, or make no "
-                    "model",
-                    what);
+                    "cannot make a model with '--estimator nystrom', whose "
+                    "weights belong to the points of the fit; use '--estimator "
+                    "normal', or 'balans correct' without a model");
 }
 
 bal_status bal_params_check(const bal_params *p)

@@ -455,7 +455,8 @@ bal_verdict bal_passes_run(bal_comm *c, const bal_params *par,
     out->unseen = -1;
     BAL_TRY(bal_agree(
         c, bal_alloc(&out->pass, passes + points->columns, "the passes")));
-    BAL_TRY(bal_keeper_restore(keeper, points, &pass, &r.blending, out));
+    BAL_TRY(bal_keeper_restore(keeper, points, model, &pass, &r.blending,
+                               out));
     if (!r.blending && points->column == 0)
         BAL_TRY(run_first(&r, &pass, passes));
     if (!r.blending)

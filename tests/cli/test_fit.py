@@ -1,4 +1,4 @@
-"""Models of a sample: `fit --sample`.
+"""Models of a sample, `fit --sample`, and models of runs that were stopped.
 
 usage: test_fit.py PROGRAM LAUNCHER...
 """
@@ -126,12 +126,46 @@ def check_columns(folder, data):
     t.check(("have no profile in the sample" in said) != alone, f"said {said}")
 
 
+def check_stops(folder, data):
+    """A fit that is stopped in one of its passes, and goes on on other ranks:
+    the same bytes, by `fit` as by `correct`."""
+    options = ["--batch", "batch", "--passes", 3, "--landmarks", 40, "--blend",
+               0.2, "-q", "--sample", WANT, "--trust", "strict"]
+    state, model = folder / "state.h5", folder / "stopped.h5"
+    t.works("fit", data, folder / "want.h5", *options)
+    again = ["fit", data, model, *options, "--checkpoint", state]
+    stops = 0
+    for count, ranks, then in [(5, 1, 2), (60, 2, 1), (100, 3, 2), (150, 2, 3)]:
+        run = t.run(*again, "--checkpoint-every", 0, ranks=ranks,
+                    env={"BAL_FAULT": f"row:0:term:{count}"})
+        t.check(run.returncode == 75 and state.exists() and
+                not model.exists() and "state.h5" in run.stderr,
+                f"stop at {count}: code {run.returncode}, {run.stderr!r}")
+        stops += run.returncode == 75
+        t.works(*again, ranks=then)
+        t.check(model.read_bytes() == (folder / "want.h5").read_bytes(),
+                f"another model after a stop at {count}")
+        t.check(not state.exists(), "a checkpoint is left")
+        model.unlink()
+    t.check(stops == 4, f"{stops} stops")
+    # A checkpoint without what a model needs is that of another run.
+    small = [o for o in options if o not in ("--sample", WANT)]
+    run = ["correct", data, folder / "out.h5ad", *small, "--checkpoint", state]
+    t.run(*run, "--checkpoint-every", 0, env={"BAL_FAULT": "row:0:term:60"})
+    t.fails(1, ["state.h5", "model not wanted", "model wanted"], *run,
+            "--save-model", model)
+    t.works(*run)
+
+
 def check_refusals(folder, data):
     for value in ("0", "-5", "1.5", "x"):
         t.fails(2, ["--sample", value], "fit", data, folder / "n.h5",
                 "--batch", "batch", "--sample", value)
     t.fails(2, ["--sample", str(N), str(N + 1)], "fit", data, folder / "n.h5",
             "--batch", "batch", "--sample", N + 1, ranks=2)
+    t.fails(2, ["nystrom", "--estimator normal"], "fit", data,
+            folder / "n.h5", "--batch", "batch", "--config", "paper",
+            "--estimator", "nystrom")
     t.fails(2, ["--sample"], "correct", data, folder / "n.h5ad", "--batch",
             "batch", "--sample", 5)
     t.check(not (folder / "n.h5").exists(), "a model of a failed fit")
@@ -169,6 +203,7 @@ def main():
         check_bytes(folder, data, sparse(folder, profiles(data), names(data)))
         check_told(folder, data)
         check_columns(folder, data)
+        check_stops(folder, data)
         check_refusals(folder, data)
     t.end()
 

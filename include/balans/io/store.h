@@ -170,6 +170,17 @@ bal_verdict bal_store_get(bal_store *s, const char *key, bal_store_type type,
 bal_verdict bal_store_get_texts(bal_store *s, const char *key, bal_size *count,
                                 char ***text);
 
+/**
+ * Copies the arrays whose keys begin so, with `as` in its place.
+ *
+ * Collective; the same on every rank: all arguments.  Rank 0 reads and writes.
+ * @param[in] from  open, or not finished and written by rank 0 alone
+ * @param[in] to    not finished
+ * Fails as reading and writing do.
+ */
+bal_verdict bal_store_copy(const bal_store *from, const char *beginning,
+                           bal_store *to, const char *as);
+
 /** Ends the use of a store; of one that is not finished, nothing is left.
  *  Local; NULL is fine; sets `*s` to NULL. */
 void bal_store_close(bal_store **s);

@@ -4,6 +4,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,7 +42,7 @@ bal_verdict bal_store_create(bal_comm *c, const char *path, bool replace,
     BAL_TRY(bal_agree(c, bal_fault("keep")));
     BAL_TRY(bal_agree(c, c->rank == 0 ? begin(s, path, replace) : BAL_OK));
     BAL_TRY(bal_publish_tell(c, s->publish, &s->path));
-    BAL_TRY(bal_agree(c, bal_store_reopen(s, O_WRONLY)));
+    BAL_TRY(bal_agree(c, bal_store_reopen(s, O_RDWR)));
     s->room = SPARE;
     *out = s;
     s = NULL;
@@ -209,6 +210,54 @@ bal_verdict bal_store_put_texts(bal_store *s, const char *key,
     BAL_TRY(put(s, key, BAL_STORE_TEXT, (bal_size)width, count, 1, all));
 done:
     bal_free(&all);
+    return st;
+}
+
+/* ---- Copies ---- */
+
+/* By rank 0, in pieces. */
+static bal_status copy_rows(const bal_store *from, const bal_store_array *a,
+                            const bal_store *to, const bal_store_array *b)
+{
+    enum { PIECE = 16 << 20 };
+    bal_size step = PIECE / a->row > 0 ? PIECE / a->row : 1;
+    char *rows = NULL;
+    bal_status st;
+
+    step = step < a->n ? step : a->n;
+    BAL_TRY(bal_mem_alloc((void **)&rows, step, (size_t)a->row,
+                          "rows of a store"));
+    for (bal_size i = 0, count; i < a->n; i += count) {
+        count = a->n - i < step ? a->n - i : step;
+        BAL_TRY(bal_store_read(from, a, i, count, rows));
+        BAL_TRY(bal_store_write(to, b, i, count, rows));
+    }
+done:
+    bal_free(&rows);
+    return st;
+}
+
+bal_verdict bal_store_copy(const bal_store *from, const char *beginning,
+                           bal_store *to, const char *as)
+{
+    bal_size keys = from->keys;
+    size_t length = strlen(beginning);
+    char key[2 * BAL_STORE_KEY];
+    bal_store_array fresh;
+    bal_verdict st = {BAL_OK};
+
+    for (bal_size i = 0; i < keys; i++) {
+        const bal_store_array *a = &from->have[i];
+        if (strncmp(a->key, beginning, length) != 0)
+            continue;
+        snprintf(key, sizeof key, "%s%s", as, a->key + length);
+        BAL_TRY(make(to, key, (bal_store_type)a->type, a->row / a->d, a->n,
+                     a->d, &fresh));
+        BAL_TRY(bal_agree(to->comm, to->comm->rank == 0
+                                        ? copy_rows(from, a, to, &fresh)
+                                        : BAL_OK));
+    }
+done:
     return st;
 }
 
