@@ -7,8 +7,9 @@ Mutation number i of COUNT, from FIRST (0) on, follows from i alone: a small
 sound file of one of several layouts in which some bytes are changed, exchanged,
 repeated or cut off.  What a run that is done has written is held against what
 h5py finds in the damaged file: every element that is copied, and the matrix
-against a run on a plain file with the same profiles and batches.  Mutants that
-show a fault are copied to the folder KEEP.
+against a run on a plain file with the same profiles and batches.  Every eighth
+mutant is a model, and what it corrects is held against what the sound one does.
+Mutants that show a fault are copied to the folder KEEP.
 """
 import os
 import pathlib
@@ -225,14 +226,19 @@ def look_aside(path):
 
 # ---- runs ----
 
-def correct(program, path, out):
+def run_program(program, *args):
     try:
         return subprocess.run(
-            [program, "correct", str(path), str(out), "--batch", "batch",
-             "--pca", "0", "-q", "--force"], capture_output=True, text=True,
-            errors="replace", timeout=LIMIT, stdin=subprocess.DEVNULL)
+            [program, *map(str, args), "-q", "--force"], capture_output=True,
+            text=True, errors="replace", timeout=LIMIT,
+            stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         return None
+
+
+def correct(program, path, out):
+    return run_program(program, "correct", path, out, "--batch", "batch",
+                       "--pca", "0")
 
 
 def plain_result(program, folder, labels, profiles, known):
@@ -273,12 +279,29 @@ def judge_done(program, folder, mutant, out, known):
     return ""
 
 
+def make_model(program, folder, sound):
+    """A model of a sound file, and what it makes of it."""
+    model, out = folder / "model.h5", folder / "model_out.h5ad"
+    run_program(program, "fit", sound, model, "--batch", "batch")
+    run_program(program, "apply", model, sound, out)
+    with h5py.File(out) as f:
+        return model, f["X"][:]
+
+
+def judge_applied(out, want):
+    with h5py.File(out) as f:
+        return "" if np.array_equal(f["X"][:], want) else "other profiles"
+
+
 def try_one(program, folder, sound, number, known):
     r = random.Random(number)
     mutant, out = folder / "mutant.h5ad", folder / "out.h5ad"
-    mutant.write_bytes(mutate(r.choice(sound).read_bytes(), r))
+    of_model = number % 8 == 7
+    source = known["model"][0] if of_model else r.choice(sound)
+    mutant.write_bytes(mutate(source.read_bytes(), r))
     out.unlink(missing_ok=True)
-    run = correct(program, mutant, out)
+    run = (run_program(program, "apply", mutant, sound[0], out) if of_model
+           else correct(program, mutant, out))
     left = [p.name for p in folder.glob("out.h5ad.*")]
     for name in left:
         (folder / name).unlink()
@@ -287,7 +310,8 @@ def try_one(program, folder, sound, number, known):
     if left:
         return f"left {left}", "left"
     if run.returncode == 0:
-        wrong = judge_done(program, folder, mutant, out, known)
+        wrong = (judge_applied(out, known["model"][1]) if of_model else
+                 judge_done(program, folder, mutant, out, known))
         return wrong, "wrong" if wrong else "done"
     if run.returncode != 1:
         return f"code {run.returncode}, {run.stderr[:300]!r}", "crashes"
@@ -307,6 +331,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         sound = make_sound(folder)
+        known["model"] = make_model(program, folder, sound[0])
         for number in range(first, first + count):
             wrong, kind = try_one(program, folder, sound, number, known)
             tally[kind] = tally.get(kind, 0) + 1
