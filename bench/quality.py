@@ -67,12 +67,17 @@ class Bench:
 
     def scores(self, source, options, seed):
         """Of this file, corrected with these options; None: as it is."""
-        path, said = self.folder / "out.h5ad", self.folder / "scores.json"
+        path = self.folder / "out.h5ad"
         if options is None:
             shutil.copy(source, path)
         else:
             self.run("correct", source, path, "--batch", "batch", *options,
                      "--seed", seed, "--force")
+        return self.judge(source, path, seed)
+
+    def judge(self, source, path, seed):
+        """Of this file, which is standardised as its source."""
+        said = self.folder / "scores.json"
         standardise(source, path)
         said.unlink(missing_ok=True)
         self.run("evaluate", path, "--batch", "batch", "--label", "label",

@@ -1,9 +1,10 @@
-/* The sample that a model keeps of a batch. */
+/* The sample that a model keeps of a batch; models that are refused. */
 #include "../../../src/app/model.h"
 
 #include <math.h>
 #include <stdlib.h>
 
+#include "files_fixture.h"
 #include "mpi_check.h"
 
 START_TEST(draws_each_point_once)
@@ -43,6 +44,33 @@ START_TEST(draws_all_points_alike)
 }
 END_TEST
 
+/* An empty store of that kind, opened as a model. */
+static bool refused(const char *name, int64_t version, const char *why)
+{
+    const bal_store_kind kind = {name, version, "do something"};
+    const char *path = files_path("store.h5");
+    bal_store *s = NULL;
+    bal_model m = {0};
+
+    all_assert(!bal_failed(bal_store_create(&comm, path, true, &kind, &s)));
+    all_assert(!bal_failed(bal_store_finish(&s)));
+    bool refused = bal_model_open(&comm, path, &m).code == BAL_EINPUT &&
+                   error_has("store.h5") && error_has(why) &&
+                   error_has("fit it anew");
+    bal_model_close(&m);
+    bal_error_clear();
+    return refused;
+}
+
+START_TEST(refuses_other_versions_and_kinds)
+{
+    all_assert(refused("balans model", 2, "version 2"));
+    all_assert(refused("balans model", 0, "version 0"));
+    all_assert(refused("balans checkpoint", 1, "balans checkpoint"));
+    all_assert(refused("balans model", 1, "it has no 'settings'"));
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("app/model");
@@ -50,6 +78,10 @@ int main(int argc, char **argv)
 
     tcase_add_test(tcase, draws_each_point_once);
     tcase_add_test(tcase, draws_all_points_alike);
+    suite_add_tcase(suite, tcase);
+    tcase = tcase_create("files");
+    tcase_add_unchecked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, refuses_other_versions_and_kinds);
     suite_add_tcase(suite, tcase);
     return mpi_check_run(suite, argc, argv);
 }
