@@ -16,10 +16,10 @@ START_TEST(draws_each_point_once)
         bal_size n = sizes[s], count = bal_model_sampled(n);
         bal_model_draw(5, 2, n, out);
         bal_model_draw(5, 2, n, again);
-        ck_assert_int_eq(count, n < 500 ? n : 500);
+        all_assert(count == (n < 500 ? n : 500));
         for (bal_size i = 0; i < count; i++) {
-            ck_assert(out[i] >= 0 && out[i] < n && out[i] == again[i]);
-            ck_assert(i == 0 || out[i] > out[i - 1]);
+            all_assert(out[i] >= 0 && out[i] < n && out[i] == again[i]);
+            all_assert(i == 0 || out[i] > out[i - 1]);
         }
     }
 }
@@ -39,8 +39,8 @@ START_TEST(draws_all_points_alike)
             drawn[out[i]]++;
     }
     for (int i = 0; i < N; i++)
-        ck_assert_msg(abs(drawn[i] - DRAWS / 2) < 6 * sqrt(DRAWS) / 2,
-                      "%d was drawn %d times", i, drawn[i]);
+        all_assert_msg(abs(drawn[i] - DRAWS / 2) < 6 * sqrt(DRAWS) / 2,
+                       "%d was drawn %d times", i, drawn[i]);
 }
 END_TEST
 
