@@ -14,11 +14,15 @@ import argparse
 import pathlib
 import shlex
 import statistics
+import sys
 import tempfile
 
 import h5py
 import numpy as np
 from quality import Bench
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests/cli"))
+from h5ad import write  # noqa: E402
 
 SCORES = [("avg_all", "all"), ("map", "replicates")]
 
@@ -34,28 +38,6 @@ def column(path, name):
 def matrix(path):
     with h5py.File(path, "r") as f:
         return f["X"][:], f["var"][f["var"].attrs["_index"]].asstr()[:]
-
-
-def write(path, x, features, batch, label):
-    text = h5py.string_dtype()
-    with h5py.File(path, "w") as f:
-        f.attrs["encoding-type"] = "anndata"
-        f.attrs["encoding-version"] = "0.1.0"
-        f["X"] = x.astype("f4")
-        frames = [("obs", [str(i) for i in range(len(x))]), ("var", features)]
-        for frame, index in frames:
-            group = f.create_group(frame)
-            group.attrs["encoding-type"] = "dataframe"
-            group.attrs["encoding-version"] = "0.2.0"
-            group.attrs["_index"] = "_index"
-            names = ["batch", "label"] if frame == "obs" else []
-            group.attrs.create("column-order", names, (len(names),), text)
-            group.create_dataset("_index", data=list(index), dtype=text)
-            for name in names:
-                group.create_dataset(
-                    name, data=list(batch if name == "batch" else label),
-                    dtype=text)
-    return path
 
 
 def random_halves(batch, label, r):
@@ -85,8 +67,9 @@ class Trial:
         self.batch, self.label = column(path, "batch"), column(path, "label")
 
     def file(self, name, rows, x=None):
-        return write(self.bench.folder / name, (self.x if x is None else x)[rows],
-                     self.features, self.batch[rows], self.label[rows])
+        return write(self.bench.folder / name,
+                     (self.x if x is None else x)[rows], self.batch[rows],
+                     self.features, label=self.label[rows])
 
     def three(self, rest):
         """Scores without correction, of all together, by a model; of all points

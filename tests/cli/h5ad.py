@@ -21,9 +21,9 @@ def names(path):
         return categories[group["codes"][:]]
 
 
-def write(path, x, batch, features=None, dtype="float32"):
-    """An AnnData file of these rows."""
-    batch = [str(b) for b in batch]
+def write(path, x, batch, features=None, dtype="float32", **more):
+    """An AnnData file of these rows, with further columns of obs."""
+    obs = {"batch": batch, **more}
     if features is None:
         features = [f"f{i}" for i in range(x.shape[1])]
     text = h5py.string_dtype()
@@ -37,9 +37,10 @@ def write(path, x, batch, features=None, dtype="float32"):
             group.attrs["encoding-type"] = "dataframe"
             group.attrs["encoding-version"] = "0.2.0"
             group.attrs["_index"] = "_index"
-            columns = ["batch"] if frame == "obs" else []
+            columns = list(obs) if frame == "obs" else []
             group.attrs.create("column-order", columns, (len(columns),), text)
-            group.create_dataset("_index", data=index, dtype=text)
+            group.create_dataset("_index", data=list(index), dtype=text)
             for column in columns:
-                group.create_dataset(column, data=list(batch), dtype=text)
+                group.create_dataset(column, data=list(map(str, obs[column])),
+                                     dtype=text)
     return path
