@@ -205,21 +205,22 @@ static void print_provenance(const bal_model *m)
     }
 }
 
-static bal_verdict print_batches(bal_model *m)
+/* Those of pass t, the first on its column. */
+static bal_verdict print_batches(bal_model *m, int64_t t)
 {
     enum { TOLD = 12 };
     char key[BAL_STORE_KEY], **name = NULL;
     int64_t *size = NULL;
-    bal_size count = m->pass[0].batches;
+    bal_size count = m->pass[t - 1].batches;
     bal_verdict st;
 
-    BAL_TRY(bal_store_get_texts(m->store, bal_model_key(1, "batches", key),
+    BAL_TRY(bal_store_get_texts(m->store, bal_model_key(t, "batches", key),
                                 &count, &name));
     BAL_TRY(bal_agree(m->comm, bal_alloc(&size, count, what)));
-    BAL_TRY(bal_store_get(m->store, bal_model_key(1, "sizes", key),
+    BAL_TRY(bal_store_get(m->store, bal_model_key(t, "sizes", key),
                           BAL_STORE_I64, count, 1, size));
     if (m->comm->rank == 0) {
-        printf("\nbatches of '%s'\n", m->column[0]);
+        printf("\nbatches of '%s'\n", m->column[m->pass[t - 1].column]);
         for (bal_size b = 0; b < count && b < TOLD; b++)
             printf("  %-24s %lld points\n", name[b], (long long)size[b]);
         if (count > TOLD)
@@ -245,7 +246,9 @@ bal_verdict bal_model_print(bal_comm *c, const char *path)
         print_provenance(&m);
         print_passes(&m);
     }
-    BAL_TRY(print_batches(&m));
+    for (int64_t t = 1; t <= m.passes; t++)
+        if (t == 1 || m.pass[t - 1].column != m.pass[t - 2].column)
+            BAL_TRY(print_batches(&m, t));
 done:
     if (c->rank == 0)
         fflush(stdout);

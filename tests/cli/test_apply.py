@@ -337,6 +337,9 @@ def check_columns(folder, data):
         apply(model, path, got, "-q", ranks=ranks)
         far = gap(profiles(want), profiles(got), x)
         t.check(far <= 1e-5, f"two columns on {ranks} ranks: {far} sd")
+    said = t.works("info", model, ranks=2).stdout
+    t.check("batches of 'batch'" in said and "batches of 'half'" in said,
+            f"info: {said}")
     t.fails(2, ["2 columns"], "apply", model, path, got, "--force", "--batch",
             "half")
 
