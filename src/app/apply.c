@@ -37,6 +37,7 @@ typedef struct run {
     bal_points points;
     bal_passed passed;
     bal_nearness near;
+    bal_shift shift;
     uint64_t checksum_out;
 } run;
 
@@ -186,7 +187,8 @@ static json_t *provenance_of(const run *r)
     const json_t *fitted = json_object_get(r->model.provenance, "checksum");
 
     return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:o, s:O?, s:I, s:I, s:f, s:f, s:I, s:o}",
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:O?, s:I, s:I, s:f, s:f, s:I, s:o, "
+        "s:o, s:o}",
         "version", bal_version(), "commit", bal_commit(), "build",
         bal_report_text(bal_build()), "params",
         bal_options_report(BAL_FOR_APPLY, &r->par), "input",
@@ -197,7 +199,9 @@ static json_t *provenance_of(const run *r)
         (json_int_t)r->near.uncovered, "nearest_median", r->near.now,
         "nearest_median_fit", r->near.fit, "further_features",
         (json_int_t)r->match.further, "checksum",
-        json_sprintf("%016llx", (unsigned long long)r->checksum_out));
+        json_sprintf("%016llx", (unsigned long long)r->checksum_out), "shift",
+        bal_shift_report(&r->points, &r->shift), "scaling",
+        bal_run_scaling(r->match.space));
 }
 
 /* ---- Writing ---- */
@@ -210,6 +214,7 @@ static bal_outcome what_ran(const run *r)
         .space = r->match.space,
         .points = &r->points,
         .passed = &r->passed,
+        .shift = &r->shift,
         .checksum_in = r->profiles.checksum,
         .checksum_out = r->checksum_out,
     };
@@ -264,7 +269,9 @@ static bal_verdict apply(run *r)
     BAL_TRY(read_points(r));
     say_input(r);
     a.feature = r->match.feature;
+    BAL_TRY(bal_shift_begin(r->c, &r->points, &r->shift));
     BAL_TRY(bal_apply_passes(&a));
+    BAL_TRY(bal_shift_end(r->c, &r->points, &r->shift));
     r->near = a.near;
     say_nearness(r);
     BAL_TRY(write_output(r));
@@ -275,6 +282,7 @@ done:
 static void finish(run *r)
 {
     bal_passed_finish(&r->passed);
+    bal_shift_finish(&r->shift);
     bal_points_finish(&r->points);
     bal_profiles_close(&r->profiles);
     bal_h5ad_out_discard(&r->out);

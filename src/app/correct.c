@@ -29,6 +29,7 @@ typedef struct run {
     bal_space *space;
     bal_points points;
     bal_passed passed;
+    bal_shift shift;
     json_t *provenance;
 } run;
 
@@ -101,6 +102,7 @@ static bal_outcome what_ran(const run *r)
         .space = r->space,
         .points = &r->points,
         .passed = &r->passed,
+        .shift = &r->shift,
         .checksum_in = r->profiles.checksum,
     };
 }
@@ -156,6 +158,14 @@ done:
     return st;
 }
 
+/* The last pass leaves coordinates that are features where they are, unless
+ * they are measured. */
+static bool is_moved(const run *r)
+{
+    return r->space->pca || (r->par->estimator != BAL_NYSTROM &&
+                             r->passed.last.report.scale != NULL);
+}
+
 static bal_verdict correct(run *r)
 {
     bal_outcome ran;
@@ -171,8 +181,13 @@ static bal_verdict correct(run *r)
     BAL_TRY(read_profiles(r));
     BAL_TRY(bal_pause(r->c));
     BAL_TRY(build_space(r));
+    BAL_TRY(bal_shift_begin(r->c, &r->points, &r->shift));
     BAL_TRY(bal_passes_run(r->c, r->par, r->in.column, r->space, &r->points,
                            &r->keeper, &r->model, &r->passed));
+    if (is_moved(r))
+        BAL_TRY(bal_shift_end(r->c, &r->points, &r->shift));
+    else
+        bal_shift_finish(&r->shift);
     BAL_TRY(bal_pause(r->c));
     ran = what_ran(r);
     BAL_TRY(write_output(r, &ran));
@@ -203,6 +218,7 @@ static void finish(run *r)
     bal_keeper_finish(&r->keeper);
     json_decref(r->provenance);
     bal_passed_finish(&r->passed);
+    bal_shift_finish(&r->shift);
     bal_points_finish(&r->points);
     bal_space_destroy(&r->space);
     bal_profiles_close(&r->profiles);

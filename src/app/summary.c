@@ -39,9 +39,10 @@ json_t *bal_run_input(const bal_input *in, uint64_t checksum)
                bal_report_add(v, "sample_of", json_integer((json_int_t)all)));
 }
 
-static json_t *scaling_of(const bal_space *s)
+json_t *bal_run_scaling(const bal_space *s)
 {
-    return json_pack("{s:o, s:o, s:o}", "mean", bal_report_reals(s->mean, s->d),
+    return json_pack("{s:o, s:o, s:o, s:o}", "clip", bal_report_real(s->clip),
+                     "mean", bal_report_reals(s->mean, s->d),
                      "sd", bal_report_reals(s->sd, s->d), "centre",
                      bal_report_reals(s->centre, s->d));
 }
@@ -113,26 +114,20 @@ static json_t *pass_columns_of(const bal_passed *p)
     return bal_report_whole(r, all);
 }
 
-enum { BETWEEN_MOST = 256 }; /* batches whose mean trust is told */
-
 /* The mean trust of each batch's landmarks in each batch, and their names. */
 static json_t *trust_of(const bal_outcome *r)
 {
     const bal_labels *l = r->points->order->labels;
-    json_t *names = json_array(), *rows = json_array();
-    bool all = names != NULL && rows != NULL;
+    json_t *rows = json_array();
+    bool all = rows != NULL;
 
-    for (bal_size a = 0; a < l->count; a++)
-        all = all &&
-              json_array_append_new(names, bal_report_text(l->name[a])) == 0 &&
-              json_array_append_new(
+    for (bal_size a = 0; all && a < l->count; a++)
+        all = json_array_append_new(
                   rows, bal_report_reals(r->passed->between + a * l->count,
                                          l->count)) == 0;
-    if (all)
-        return json_pack("{s:o, s:o}", "batches", names, "mean", rows);
-    json_decref(names);
-    json_decref(rows);
-    return NULL;
+    return json_pack("{s:o, s:o}", "batches",
+                     bal_report_texts(l->name, l->count), "mean",
+                     bal_report_whole(rows, all));
 }
 
 /* Those of `correct`, so that a model is the same from it and from `fit`; and
@@ -151,7 +146,7 @@ json_t *bal_run_provenance(const bal_outcome *r)
     const bal_sample_report *s = &r->passed->last.report;
     json_t *v = json_pack(
         "{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, "
-        "s:f}",
+        "s:f, s:o}",
         "version", bal_version(), "commit", bal_commit(), "build",
         bal_report_text(bal_build()), "params",
         params_of(r->in->par), "input",
@@ -160,14 +155,15 @@ json_t *bal_run_provenance(const bal_outcome *r)
         (json_int_t)s->extended, "n_filled", (json_int_t)s->filled,
         "n_uncovered", (json_int_t)s->uncovered, "n_affinities",
         (json_int_t)s->entries, "checksum", sum_of(r->checksum_out), "scaling",
-        scaling_of(r->space), "passes", pass_columns_of(r->passed), "unseen",
-        r->passed->unseen);
+        bal_run_scaling(r->space), "passes", pass_columns_of(r->passed),
+        "unseen", r->passed->unseen, "shift",
+        bal_shift_report(r->points, r->shift));
 
     v = bal_report_whole(
         v, !r->space->pca || bal_report_add(v, "pca", components_of(r->space)));
     return bal_report_whole(v, r->passed->between == NULL ||
                                    r->points->order->labels->count >
-                                       BETWEEN_MOST ||
+                                       BAL_TOLD_BATCHES ||
                                    bal_report_add(v, "trust", trust_of(r)));
 }
 
@@ -322,19 +318,37 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+enum { TWENTIETHS = 20 };
+
 /* Sorts the lengths. */
 static json_t *lengths_of(int64_t *length, bal_size m)
 {
-    int64_t sum = 0;
+    int64_t sum = 0, twentieth[TWENTIETHS + 1];
 
     if (m == 0)
         return json_object();
     qsort(length, (size_t)m, sizeof *length, by_size);
     for (bal_size i = 0; i < m; i++)
         sum += length[i];
-    return json_pack("{s:I, s:I, s:f, s:I}", "min", (json_int_t)length[0],
+    for (bal_size q = 0; q <= TWENTIETHS; q++)
+        twentieth[q] = length[q * (m - 1) / TWENTIETHS];
+    return json_pack("{s:I, s:I, s:f, s:I, s:o}", "min", (json_int_t)length[0],
                      "median", (json_int_t)length[m / 2], "mean",
-                     (double)sum / (double)m, "max", (json_int_t)length[m - 1]);
+                     (double)sum / (double)m, "max", (json_int_t)length[m - 1],
+                     "twentieths",
+                     bal_report_ints(twentieth, TWENTIETHS + 1));
+}
+
+/* Every process has its own; rank 0 writes. */
+static json_t *warnings_of(void)
+{
+    json_t *list = json_array();
+    bool all = list != NULL;
+
+    for (int i = 0; all && bal_log_warning(i) != NULL; i++)
+        all = json_array_append_new(list,
+                                    bal_report_text(bal_log_warning(i))) == 0;
+    return bal_report_whole(list, all);
 }
 
 /* What the ranks have to say, on all of them. */
@@ -377,14 +391,14 @@ static json_t *report_of(const bal_outcome *r, const gathered *g)
     const bal_params *par = r->in->par;
     int ranks = r->in->comm->size;
     json_t *v = json_pack(
-        "{s:o, s:o, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o}", "hosts",
+        "{s:o, s:o, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o}", "hosts",
         hosts_of(g->host, ranks), "row_lengths",
         lengths_of(g->length, r->passed->last.m), "ranks", (json_int_t)ranks,
         "threads", (json_int_t)bal_params_threads(par), "memory_per_rank",
         (json_int_t)bal_params_memory(par), "streamed", r->workload->streamed,
         "libraries", libraries_of(), "phases", phases_of(g->figure, ranks),
         "memory", memory_of(g->figure, ranks), "sampling",
-        sampling_of(&r->passed->last.report));
+        sampling_of(&r->passed->last.report), "warnings", warnings_of());
 
     return bal_report_whole(
         v, par->estimator != BAL_NYSTROM ||

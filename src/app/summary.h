@@ -6,6 +6,7 @@
 
 #include "balans/forecast/model.h"
 #include "passes.h"
+#include "shift.h"
 
 /** What there is to say something about. */
 typedef struct bal_outcome {
@@ -14,11 +15,16 @@ typedef struct bal_outcome {
     const bal_space *space;
     const bal_points *points;
     const bal_passed *passed;
+    const bal_shift *shift;
     uint64_t checksum_in, checksum_out; ///< of the profiles
 } bal_outcome;
 
 /** What is said of an input; NULL if memory ran out.  Local. */
 json_t *bal_run_input(const bal_input *in, uint64_t checksum);
+
+/** What is said of the scaling of a distance space, so that its coordinates can
+ *  be made again; NULL if memory ran out.  Local. */
+json_t *bal_run_scaling(const bal_space *s);
 
 /** What determines the result and what came out: parameters, version, input,
  *  counts; the same for equal runs.  NULL if memory ran out.  Local. */

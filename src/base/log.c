@@ -10,12 +10,18 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "balans/base/status.h"
 #include "balans/base/timer.h"
 #include "balans/base/watch.h"
 
 static bal_log_level most = BAL_LOG_INFO;
 static bool speaks = true;
 static bool line_open; /* a progress line stands on the terminal */
+
+static struct {
+    char text[BAL_WARNINGS_KEPT][BAL_ERROR_TEXT_MAX];
+    int count;
+} warnings;
 
 static struct {
     double next;       /* seconds of the run when a line is due */
@@ -37,10 +43,21 @@ void bal_progress_end(void)
     line_open = false;
 }
 
+const char *bal_log_warning(int i)
+{
+    return i < warnings.count ? warnings.text[i] : NULL;
+}
+
 void bal_log(bal_log_level level, const char *fmt, ...)
 {
     va_list ap;
 
+    if (level == BAL_LOG_WARN && warnings.count < BAL_WARNINGS_KEPT) {
+        va_start(ap, fmt);
+        vsnprintf(warnings.text[warnings.count++], BAL_ERROR_TEXT_MAX, fmt,
+                  ap);
+        va_end(ap);
+    }
     if (!speaks || level > most)
         return;
     bal_progress_end();

@@ -11,6 +11,8 @@ bal_aside_work *const bal_aside_work_table[BAL_ASIDE_COUNT] = {
     [BAL_ASIDE_MATRIX] = bal_work_matrix,
     [BAL_ASIDE_FEATURES] = bal_work_features,
     [BAL_ASIDE_COPY] = bal_work_copy,
+    [BAL_ASIDE_VALUE] = bal_work_value,
+    [BAL_ASIDE_ENTRIES] = bal_work_entries,
 };
 
 bal_verdict bal_ask(bal_comm *c, bal_aside_kind kind, const char *file,

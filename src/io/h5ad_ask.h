@@ -25,5 +25,7 @@ bal_aside_work bal_work_matrices;
 bal_aside_work bal_work_matrix;
 bal_aside_work bal_work_features;
 bal_aside_work bal_work_copy;
+bal_aside_work bal_work_value;
+bal_aside_work bal_work_entries;
 
 #endif

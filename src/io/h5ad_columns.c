@@ -38,15 +38,21 @@ bal_status bal_h5ad_list_columns(hid_t obs, bal_h5_list *list)
 
 static bal_status not_found(const bal_request *q, hid_t obs)
 {
-    char text[BAL_ERROR_TEXT_MAX / 2];
+    char text[BAL_ERROR_TEXT_MAX / 2], meant[128] = "";
+    const char *near;
     bal_h5_list list = {0};
     bal_status st = bal_h5ad_list_columns(obs, &list);
 
-    if (!bal_failed(st))
+    if (!bal_failed(st)) {
+        near = bal_nearest(q->column, (const char *const *)list.item,
+                           (size_t)list.count);
+        if (near != NULL)
+            snprintf(meant, sizeof meant, "is '%.100s' meant; ", near);
         st = BAL_FAIL(BAL_EINPUT,
-                      "%s column '%.200s' not found in '%s'; obs has: %s",
-                      q->what, q->column, q->path,
+                      "%s column '%.200s' not found in '%s'; %sobs has: %s",
+                      q->what, q->column, q->path, meant,
                       bal_join(text, sizeof text, list.item, list.count));
+    }
     bal_h5_list_free(&list);
     return st;
 }

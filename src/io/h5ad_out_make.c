@@ -66,11 +66,14 @@ static bal_status write_scalar(hid_t to, const char *path, hid_t type,
     return st;
 }
 
-static bal_status write_vector(hid_t to, const char *path, hid_t type,
-                               const void *value, bal_size count)
+/* A vector of n, or with d > 0 a matrix. */
+static bal_status write_array(hid_t to, const char *path, hid_t type,
+                              const void *value, bal_size n, bal_size d,
+                              const char *encoding)
 {
-    hid_t space = H5Screate_simple(1, &(hsize_t){(hsize_t)count}, NULL);
-    bal_status st = write_value(to, path, type, space, value, "array");
+    hsize_t extent[2] = {(hsize_t)n, (hsize_t)d};
+    hid_t space = H5Screate_simple(d > 0 ? 2 : 1, extent, NULL);
+    bal_status st = write_value(to, path, type, space, value, encoding);
 
     H5Sclose(space);
     return st;
@@ -99,7 +102,7 @@ static bal_status write_integers(hid_t to, const char *path, const json_t *list)
     for (bal_size i = 0; i < count && !bal_failed(st); i++)
         value[i] = json_integer_value(json_array_get(list, (size_t)i));
     if (!bal_failed(st))
-        st = write_vector(to, path, H5T_NATIVE_INT64, value, count);
+        st = write_array(to, path, H5T_NATIVE_INT64, value, count, 0, "array");
     bal_free(&value);
     return st;
 }
@@ -113,9 +116,54 @@ static bal_status write_reals(hid_t to, const char *path, const json_t *list)
     for (bal_size i = 0; i < count && !bal_failed(st); i++)
         value[i] = real_of(json_array_get(list, (size_t)i));
     if (!bal_failed(st))
-        st = write_vector(to, path, H5T_NATIVE_DOUBLE, value, count);
+        st = write_array(to, path, H5T_NATIVE_DOUBLE, value, count, 0, "array");
     bal_free(&value);
     return st;
+}
+
+static bal_status write_texts(hid_t to, const char *path, const json_t *list)
+{
+    bal_size count = (bal_size)json_array_size(list);
+    const char **value;
+    hid_t type = bal_h5_text_type();
+    bal_status st = bal_alloc(&value, count, "the report");
+
+    for (bal_size i = 0; i < count && !bal_failed(st); i++)
+        value[i] = json_string_value(json_array_get(list, (size_t)i));
+    if (!bal_failed(st))
+        st = write_array(to, path, type, value, count, 0, "string-array");
+    bal_free(&value);
+    H5Tclose(type);
+    return st;
+}
+
+/* Rows of numbers, all of one length. */
+static bal_status write_rows(hid_t to, const char *path, const json_t *list)
+{
+    bal_size n = (bal_size)json_array_size(list);
+    bal_size d = (bal_size)json_array_size(json_array_get(list, 0));
+    double *value;
+    bal_status st = bal_alloc(&value, n * d, "the report");
+
+    for (bal_size i = 0; i < n * d && !bal_failed(st); i++)
+        value[i] = real_of(json_array_get(json_array_get(list, (size_t)(i / d)),
+                                          (size_t)(i % d)));
+    if (!bal_failed(st))
+        st = write_array(to, path, H5T_NATIVE_DOUBLE, value, n, d, "array");
+    bal_free(&value);
+    return st;
+}
+
+static bal_status write_list(hid_t to, const char *path, const json_t *list)
+{
+    const json_t *first = json_array_get(list, 0);
+
+    if (json_is_string(first))
+        return write_texts(to, path, list);
+    if (json_is_array(first))
+        return write_rows(to, path, list);
+    return json_is_integer(first) ? write_integers(to, path, list)
+                                  : write_reals(to, path, list);
 }
 
 static bal_status write_json(hid_t to, const char *path, json_t *v)
@@ -137,9 +185,7 @@ static bal_status write_json(hid_t to, const char *path, json_t *v)
         return write_with(to, path, bal_h5_bool_type(),
                           &(signed char){json_is_true(v)}, "numeric-scalar");
     case JSON_ARRAY:
-        return json_is_integer(json_array_get(v, 0))
-                   ? write_integers(to, path, v)
-                   : write_reals(to, path, v);
+        return write_list(to, path, v);
     case JSON_OBJECT:
         break;
     }

@@ -48,6 +48,16 @@ json_t *bal_report_text(const char *bytes)
     return text;
 }
 
+json_t *bal_report_texts(char *const *v, bal_size count)
+{
+    json_t *list = json_array();
+    bool all = list != NULL;
+
+    for (bal_size i = 0; i < count && all; i++)
+        all = json_array_append_new(list, bal_report_text(v[i])) == 0;
+    return bal_report_whole(list, all);
+}
+
 json_t *bal_report_real(double v)
 {
     return isfinite(v) ? json_real(v) : json_null();

@@ -1,59 +1,11 @@
 #include <igraph.h>
-#include <stdlib.h>
 
 #include "balans/base/mem.h"
 #include "balans/base/watch.h"
 #include "balans/metric/cluster.h"
 #include "balans/par/agree.h"
 #include "balans/par/exchange.h"
-
-typedef struct edge {
-    int32_t a, b; /* a < b */
-    double w;
-} edge;
-
-static bal_size list_edges(const bal_knn *g, int k, const double *w,
-                           bal_gidx first, edge *out)
-{
-    bal_size edges = 0;
-
-    for (bal_size i = 0; i < g->m; i++)
-        for (int j = 0; j < k && j < g->count[i]; j++) {
-            int32_t id = bal_knn_id(g, i, j), self = (int32_t)(first + i);
-            out[edges++] = (edge){
-                .a = id < self ? id : self,
-                .b = id < self ? self : id,
-                .w = w[i * k + j],
-            };
-        }
-    return edges;
-}
-
-static int compare(const void *x, const void *y)
-{
-    const edge *a = x, *b = y;
-
-    if (a->a != b->a)
-        return a->a < b->a ? -1 : 1;
-    return a->b < b->b ? -1 : a->b > b->b;
-}
-
-/* Joins the two directions of an edge; the sum does not depend on which comes
- * first.  @return how many edges are left */
-static bal_size unite(edge *e, bal_size count)
-{
-    bal_size left = 0;
-
-    qsort(e, (size_t)count, sizeof *e, compare);
-    for (bal_size i = 0; i < count; i++) {
-        bool twin = left > 0 && compare(&e[left - 1], &e[i]) == 0;
-        if (twin)
-            e[left - 1].w = (e[left - 1].w + e[i].w) - e[left - 1].w * e[i].w;
-        else
-            e[left++] = e[i];
-    }
-    return left;
-}
+#include "edges.h"
 
 typedef struct work {
     igraph_t graph;
@@ -80,7 +32,7 @@ static void finish(work *w, bool graph)
 }
 
 /* Weights, and what they add up to at each point and altogether. */
-static double fill(work *w, const edge *e, bal_size edges)
+static double fill(work *w, const bal_edge *e, bal_size edges)
 {
     double total = 0;
 
@@ -98,8 +50,9 @@ static double fill(work *w, const edge *e, bal_size edges)
 static const double EDGE_WORK = 1e5; /* operations for an edge, at most */
 static const double BETA = 0.01; /* randomness of the refinement */
 
-static igraph_error_t run(work *w, const edge *e, bal_size edges, bal_size n,
-                          double resolution, uint64_t seed, bool *graph)
+static igraph_error_t run(work *w, const bal_edge *e, bal_size edges,
+                          bal_size n, double resolution, uint64_t seed,
+                          bool *graph)
 {
     igraph_error_t bad;
     double total;
@@ -120,14 +73,14 @@ static igraph_error_t run(work *w, const edge *e, bal_size edges, bal_size n,
                                    &w->member, NULL, NULL);
 }
 
-static bal_status cluster(edge *e, bal_size edges, bal_size n,
+static bal_status cluster(bal_edge *e, bal_size edges, bal_size n,
                           double resolution, uint64_t seed, int32_t *member)
 {
     work w;
     bool graph = false;
     bal_status st = BAL_OK;
 
-    edges = unite(e, edges);
+    edges = bal_edges_unite(e, edges);
     if (edges == 0) {
         for (bal_size i = 0; i < n; i++)
             member[i] = (int32_t)i;
@@ -155,7 +108,7 @@ bal_verdict bal_leiden(bal_comm *c, const bal_set *set, const bal_knn *g, int k,
                        int32_t *member)
 {
     bal_verdict st;
-    edge *mine = NULL;
+    bal_edge *mine = NULL;
     void *all = NULL;
     bal_size *to = NULL, *from = NULL, edges = 0;
 
@@ -165,7 +118,7 @@ bal_verdict bal_leiden(bal_comm *c, const bal_set *set, const bal_knn *g, int k,
     if (!bal_failed(local))
         local = bal_alloc(&from, c->size, "an exchange");
     BAL_TRY(bal_agree(c, local));
-    to[0] = list_edges(g, k, w, set->first[c->rank], mine);
+    to[0] = bal_edges_list(g, k, w, set->first[c->rank], mine);
     BAL_TRY(bal_exchange(c, mine, to, sizeof *mine, &all, from));
     bal_free(&mine);
     for (int r = 0; r < c->size; r++)

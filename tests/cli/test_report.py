@@ -37,6 +37,27 @@ def report_of(folder, options, ranks):
     return said
 
 
+def check_lists(own, result, what):
+    """Names and matrices of numbers are in the file as they are in the
+    report."""
+    for key in ("shift", "trust"):
+        told = result.get(key)
+        if not told:
+            continue
+        names = [n.decode() for n in own[key]["batches"][:]]
+        t.check(names == told["batches"] == ["batch_0", "batch_1", "batch_2"],
+                f"{what}: {key} of {names}")
+    moved = "pca" in result or "trust" in result
+    t.check(moved == bool(result["shift"]), f"{what}: {result['shift']}")
+    if moved:
+        t.check(own["shift/length"][:].tolist() == result["shift"]["length"]
+                and min(result["shift"]["length"]) > 0,
+                f"{what}: shifts {own['shift/length'][:]}")
+    if "trust" in result:
+        t.check(own["trust/mean"][:].tolist() == result["trust"]["mean"],
+                f"{what}: trust {own['trust/mean'][:]}")
+
+
 def check_file(folder, said, what):
     """What the file says, and what is in it."""
     with h5py.File(folder / "out.h5ad", "r") as f:
@@ -47,7 +68,13 @@ def check_file(folder, said, what):
                 f"{what}: checksums differ")
         t.check(set(said) - {"result"} == set(own["run"]),
                 f"{what}: the file has {set(own['run'])}")
+        check_lists(own, said["result"], what)
     rows = said["row_lengths"]
+    t.check(len(rows["twentieths"]) == 21
+            and rows["twentieths"] == sorted(rows["twentieths"])
+            and rows["twentieths"][0] == rows["min"]
+            and rows["twentieths"][-1] == rows["max"],
+            f"{what}: lengths {rows['twentieths']}")
     t.check(rows["min"] == lengths[0] and rows["max"] == lengths[-1]
             and rows["median"] == lengths[len(lengths) // 2]
             and abs(rows["mean"] - sum(lengths) / len(lengths)) < 1e-9,
@@ -98,6 +125,18 @@ def check_bytes(folder):
         t.check(name == "odd\ufffd.h5ad".encode(), f"the file has {name}")
 
 
+def check_warnings(folder):
+    """What was warned of is kept, also when it was not printed."""
+    t.works("simulate", folder / "one.h5ad", "--points", 60, "--dims", 5,
+            "--batches", 1, "-q")
+    t.works("correct", folder / "one.h5ad", folder / "out.h5ad", "--batch",
+            "batch", "--force", "-q", ranks=2)
+    with h5py.File(folder / "out.h5ad", "r") as f:
+        said = f["uns/balans/run/warnings"][:]
+        t.check(len(said) == 1 and b"one value" in said[0],
+                f"warnings {said}")
+
+
 def check_schema(said):
     """The schema does object."""
     validator = jsonschema.Draft7Validator(SCHEMA)
@@ -117,5 +156,6 @@ with tempfile.TemporaryDirectory() as name:
     check_runs(where)
     check_no_scale(where)
     check_bytes(where)
+    check_warnings(where)
     check_schema(report_of(where, [], 2))
 t.end()

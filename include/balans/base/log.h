@@ -19,6 +19,13 @@ void bal_log_init(bal_log_level level, int rank);
  *  Local.  Warnings are preceded by the word "warning". */
 __attribute__((format(printf, 2, 3))) void bal_log(bal_log_level level,
                                                    const char *fmt, ...);
+
+/** Warning number i of this process, from 0, printed or not, as it was worded;
+ *  NULL behind the last of them or of the first BAL_WARNINGS_KEPT.  Local.
+ *  Borrowed. */
+const char *bal_log_warning(int i);
+enum { BAL_WARNINGS_KEPT = 32 };
+
 #define bal_warn(...) bal_log(BAL_LOG_WARN, __VA_ARGS__)
 #define bal_info(...) bal_log(BAL_LOG_INFO, __VA_ARGS__)
 #define bal_debug(...) bal_log(BAL_LOG_DEBUG, __VA_ARGS__)

@@ -25,6 +25,8 @@ typedef enum bal_aside_kind {
     BAL_ASIDE_MATRIX,   ///< what one of them is
     BAL_ASIDE_FEATURES, ///< names of the features
     BAL_ASIDE_COPY,     ///< of all that a new file takes over
+    BAL_ASIDE_VALUE,    ///< of a dataset, or of all those of a group
+    BAL_ASIDE_ENTRIES,  ///< of the affinities, among some landmarks
     BAL_ASIDE_COUNT
 } bal_aside_kind;
 

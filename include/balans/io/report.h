@@ -24,6 +24,9 @@ json_t *bal_report_text(const char *bytes);
  *  Local. */
 json_t *bal_report_real(double v);
 
+/** An array of [count] strings, as by bal_report_text().  Local. */
+json_t *bal_report_texts(char *const *v, bal_size count);
+
 /** Arrays of [count] numbers.  Local. */
 json_t *bal_report_ints(const int64_t *v, bal_size count);
 json_t *bal_report_reals(const double *v, bal_size count);
