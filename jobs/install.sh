@@ -6,14 +6,15 @@ set -euo pipefail
 
 needs=(meson ninja-build pkg-config gcc libc6-dev libopenmpi-dev openmpi-bin
        libscalapack-openmpi-dev libhdf5-openmpi-dev libopenblas-dev
-       liblapacke-dev libyaml-dev libjansson-dev libigraph-dev check)
+       liblapacke-dev libyaml-dev libjansson-dev libigraph-dev
+       libcairo2-dev check)
 # Only tests use these.
 # shellcheck disable=SC2034
 needs_tests=(python3 python3-anndata python3-h5py python3-venv)
 # Tests that need these are skipped without them.
 # shellcheck disable=SC2034
 needs_some_tests=(slurmctld slurmd slurm-client munge iproute2 util-linux
-                  shellcheck python3-jsonschema)
+                  shellcheck python3-jsonschema chromium)
 
 say() { printf '== %s\n' "$*"; }
 

@@ -247,9 +247,13 @@ bal_status bal_options_complete(unsigned commands, const bal_params *p)
         if ((o->required & commands) != 0 &&
             *(char *const *)((const char *)p + o->at) == NULL)
             return BAL_FAIL(BAL_EUSAGE,
-                            "cannot start without option '--%s'; give --%s %s "
-                            "('balans info FILE.h5ad' lists the columns)",
-                            o->name, o->name, o->operand);
+                            "cannot start without option '--%s'; give --%s "
+                            "%s%s",
+                            o->name, o->name, o->operand,
+                            strcmp(o->operand, "COLUMN") == 0
+                                ? " ('balans info FILE.h5ad' lists the "
+                                  "columns)"
+                                : "");
     return BAL_OK;
 }
 

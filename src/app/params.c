@@ -14,6 +14,7 @@ static const char *const policies[] = {"extend", "keep", NULL};
 static const char *const corrections[] = {"smooth", "residual", NULL};
 static const char *const trusts[] = {"on", "strict", "off", NULL};
 static const char *const streams[] = {"auto", "on", "off", NULL};
+static const char *const layouts[] = {"umap", "pca", NULL};
 static const char *const estimators[] = {"normal", "nystrom", NULL};
 static const char *const solvers[] = {"auto", "lapack", "scalapack", NULL};
 static const char *const distances[] = {"cosine", "euclidean", NULL};
@@ -31,7 +32,8 @@ enum {
     RUN = WRITE | BAL_FOR_FIT,                /* what a run does */
     NEED = RUN | BAL_FOR_INFO,                /* what changes what it needs */
     APPLY = BAL_FOR_APPLY,
-    ALL = NEED | EVALUATE | SIMULATE | APPLY,
+    REPORT = BAL_FOR_REPORT,
+    ALL = NEED | EVALUATE | SIMULATE | APPLY | REPORT,
 };
 
 /* clang-format off */
@@ -46,7 +48,7 @@ const bal_option bal_options[] = {
                 "boolean, integer, or whole floats; several columns, coarse "
                 "to fine: A,B,C"},
     {.name = "label", .group = BAL_GROUP_DATA,
-     .commands = EVALUATE, .required = EVALUATE,
+     .commands = EVALUATE | REPORT, .required = EVALUATE,
      .at = AT(label), .result = true, .operand = "COLUMN",
      .meaning = "column of obs that names what replicates share, such as the "
                 "compound or the cell type"},
@@ -230,7 +232,7 @@ const bal_option bal_options[] = {
      .at = AT(truth), .preset = "false", .result = true,
      .meaning = "store the values without batch effects, as layers/truth"},
     {.name = "seed", .group = BAL_GROUP_RUN,
-     .commands = NEED | EVALUATE | SIMULATE, .kind = BAL_OPTION_SEED,
+     .commands = NEED | EVALUATE | SIMULATE | REPORT, .kind = BAL_OPTION_SEED,
      .at = AT(seed), .preset = "0", .result = true, .operand = "S",
      .meaning = "seed of the random numbers"},
     {.name = "save-affinity", .group = BAL_GROUP_OUTPUT,
@@ -260,7 +262,7 @@ const bal_option bal_options[] = {
      .meaning = "working memory of a rank beyond the data itself; auto "
                 "is 1G"},
     {.name = "threads", .group = BAL_GROUP_RESOURCES,
-     .commands = NEED | EVALUATE | APPLY, .kind = BAL_OPTION_INT,
+     .commands = NEED | EVALUATE | APPLY | REPORT, .kind = BAL_OPTION_INT,
      .at = AT(threads), .preset = "auto", .low = 1, .high = 4096,
      .automatic = true, .operand = "N", .unit = "threads",
      .meaning = "OpenMP threads of a rank; auto is OMP_NUM_THREADS, else 1"},
@@ -309,6 +311,22 @@ const bal_option bal_options[] = {
      .commands = BAL_FOR_CORRECT, .at = AT(save_model),
      .command_line = true, .operand = "FILE",
      .meaning = "keep what was learned as a model, for plates to come"},
+    {.name = "output", .letter = 'o', .group = BAL_GROUP_OUTPUT,
+     .commands = REPORT, .required = REPORT, .at = AT(output),
+     .operand = "FILE.html",
+     .meaning = "the page to write"},
+    {.name = "scores", .group = BAL_GROUP_DATA,
+     .commands = REPORT, .at = AT(scores), .operand = "FILE.json",
+     .meaning = "scores to show, as 'balans evaluate --json' writes them"},
+    {.name = "original", .group = BAL_GROUP_DATA,
+     .commands = REPORT, .at = AT(original), .operand = "FILE.h5ad",
+     .meaning = "the input of the run, for the figures before the correction, "
+                "where the output has no original (--keep-original) and the "
+                "input is not beside it"},
+    {.name = "layout", .group = BAL_GROUP_OUTPUT,
+     .commands = REPORT, .kind = BAL_OPTION_CHOICE, .at = AT(layout),
+     .preset = "umap", .choice = layouts, .operand = "HOW",
+     .meaning = "how the figures place profiles; pca takes no time"},
     {.name = "json", .group = BAL_GROUP_OUTPUT,
      .commands = EVALUATE, .at = AT(json),
      .operand = "FILE.json",
@@ -319,7 +337,7 @@ const bal_option bal_options[] = {
      .meaning = "print shape, batches, memory, and what landmarks and time a "
                 "sample lets expect; write nothing"},
     {.name = "force", .group = BAL_GROUP_OUTPUT,
-     .commands = RUN | SIMULATE | APPLY, .kind = BAL_OPTION_FLAG,
+     .commands = RUN | SIMULATE | APPLY | REPORT, .kind = BAL_OPTION_FLAG,
      .at = AT(force), .preset = "false",
      .meaning = "overwrite the output file"},
     {.name = "config", .group = BAL_GROUP_RUN,

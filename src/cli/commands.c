@@ -7,6 +7,7 @@
 #include "balans/app/info.h"
 #include "balans/app/options.h"
 #include "balans/app/correct.h"
+#include "balans/app/page.h"
 #include "balans/app/simulate.h"
 #include "balans/base/fault.h"
 #include "balans/base/text.h"
@@ -99,6 +100,22 @@ const bal_command bal_commands[] = {
         .notes = "The values are the defaults, changed by --config and by the "
                  "options given.\n",
         .run = print_params,
+    },
+    {
+        .name = "report",
+        .meaning = "make a page of figures about an output",
+        .options = BAL_FOR_REPORT,
+        .operand = {{"OUTPUT.h5ad", "an output of 'balans correct'",
+                     AT(input)}},
+        .notes = "The page needs no other file and no network:\n"
+                 "    balans report out.h5ad -o report.html --label compound "
+                 "\\\n"
+                 "        --scores scores.json\n"
+                 "Profiles before the correction are those that "
+                 "--keep-original has kept, or those\nof the input where it "
+                 "still stands beside the output.  At most 20,000 are "
+                 "drawn.\n",
+        .run = bal_page_file,
     },
     {
         .name = "simulate",

@@ -11,7 +11,7 @@ import re
 import sys
 
 LAYERS = ["base", "kernel", "par", "data", "linalg", "algo", "metric", "io",
-          "forecast", "app", "cli"]
+          "forecast", "page", "app", "cli"]
 DOORS = {
     "mpi.h": set(LAYERS) - {"base", "kernel"},
     "omp.h": {"kernel", "algo", "metric"},
@@ -19,6 +19,7 @@ DOORS = {
     "lapacke.h": {"linalg"},
     "igraph.h": {"metric"},
     "igraph/igraph.h": {"metric"},
+    "cairo.h": {"page"},
     "hdf5.h": {"io"},
     "yaml.h": {"io"},
     "jansson.h": {"io", "app"},

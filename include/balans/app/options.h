@@ -29,6 +29,7 @@ typedef enum bal_for {
     BAL_FOR_PARAMS = 16,
     BAL_FOR_FIT = 32,
     BAL_FOR_APPLY = 64,
+    BAL_FOR_REPORT = 128,
 } bal_for;
 
 /** Kind of a value, and the type of its member of bal_params. */

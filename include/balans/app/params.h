@@ -26,6 +26,12 @@ typedef enum bal_streaming {
     BAL_STREAM_OFF,
 } bal_streaming;
 
+/** How `report` places points in the plane. */
+typedef enum bal_layout_kind {
+    BAL_LAYOUT_UMAP = 0,
+    BAL_LAYOUT_PCA,
+} bal_layout_kind;
+
 /** Every parameter; a command reads those that are its own.  Strings are
  *  owned. */
 typedef struct bal_params {
@@ -72,6 +78,8 @@ typedef struct bal_params {
     double time_limit;       ///< minutes; 0 = none
     int64_t stall_timeout;   ///< seconds; 0 = never
     char *report, *json;     ///< NULL = none
+    char *scores, *original; ///< of report; NULL = none
+    int layout;              ///< bal_layout_kind
     char *save_model;        ///< NULL = none
     char *model;             ///< positional, of apply
     bool keep_extra;
