@@ -58,7 +58,7 @@ static bal_status fail_foreign(const bal_page *p)
                     "correct' or 'balans apply', as its uns/balans %s",
                     p->par->input,
                     p->uns == NULL ? "is missing"
-                                   : "does not say with what parameters");
+                                   : "names no batch column");
 }
 
 static bal_status set_option(bal_page *p, const char *name)

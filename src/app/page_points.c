@@ -429,6 +429,7 @@ bal_status bal_page_make_view(bal_page *p)
                                 BAL_PAGE_POINTS, p->par->seed, v->row));
     BAL_TRY(bal_page_after(p, v->row, v->n, &v->p, &v->after));
     BAL_TRY(find_before(p, v));
+    bal_comm_enter(p->comm, BAL_PHASE_DRAW);
     BAL_TRY(place(p, v->after, &v->xy_after));
     BAL_TRY(place(p, v->before, &v->xy_before));
 done:

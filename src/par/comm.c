@@ -57,6 +57,7 @@ const char *bal_phase_name(bal_phase phase)
         [BAL_PHASE_READ] = "read",       [BAL_PHASE_SPACE] = "space",
         [BAL_PHASE_SAMPLE] = "sample",   [BAL_PHASE_CORRECT] = "correct",
         [BAL_PHASE_WRITE] = "write",     [BAL_PHASE_METRIC] = "metric",
+        [BAL_PHASE_DRAW] = "draw",
     };
 
     return name[phase];

@@ -29,6 +29,7 @@ typedef enum bal_phase {
     BAL_PHASE_CORRECT,
     BAL_PHASE_WRITE,
     BAL_PHASE_METRIC,
+    BAL_PHASE_DRAW,
     BAL_PHASE_COUNT
 } bal_phase;
 
