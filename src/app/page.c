@@ -57,8 +57,7 @@ static bal_status fail_foreign(const bal_page *p)
                     "cannot report on '%s': it is not an output of 'balans "
                     "correct' or 'balans apply', as its uns/balans %s",
                     p->par->input,
-                    p->uns == NULL ? "is missing"
-                                   : "names no batch column");
+                    p->uns == NULL ? "is missing" : "names no batch column");
 }
 
 static bal_status set_option(bal_page *p, const char *name)

@@ -12,7 +12,7 @@
 #include "balans/page/scale.h"
 #include "page_internal.h"
 
-enum { PAIRS_MOST = 5 };
+enum { PAIRS_MOST = 3 };
 
 static const double little_trust = 0.5, much_uncovered = 0.05;
 
@@ -131,10 +131,11 @@ static bal_status write_curve(const bal_page *p, FILE *f)
     bool right = count > 0 && json_array_size(covered) == count;
     bal_status st;
 
-    BAL_TRY(bal_alloc(&x, (bal_size)count, "a figure"));
-    BAL_TRY(bal_alloc(&y, (bal_size)count, "a figure"));
-    for (size_t i = 0; i < count; i++) {
-        right = right && take(drawn, i, &x[i]) && take(covered, i, &y[i]);
+    BAL_TRY(bal_alloc(&x, (bal_size)count + 1, "a figure"));
+    BAL_TRY(bal_alloc(&y, (bal_size)count + 1, "a figure"));
+    for (size_t i = 1; i <= count; i++) { /* from no landmark on */
+        right =
+            right && take(drawn, i - 1, &x[i]) && take(covered, i - 1, &y[i]);
         y[i] /= (double)p->n;
     }
     if (!right) {
@@ -146,7 +147,7 @@ static bal_status write_curve(const bal_page *p, FILE *f)
     snprintf(alt, sizeof alt,
              "Line: the share of profiles near a landmark rises to %.1f %% "
              "with %s landmarks",
-             100 * y[count - 1], bal_number(text, sizeof text, x[count - 1]));
+             100 * y[count], bal_number(text, sizeof text, x[count]));
     const bal_line line = {
         alt, "landmarks drawn", "profiles covered", x, y, (bal_size)count, 1.04,
         true};
@@ -333,8 +334,6 @@ static void write_phases(const bal_page *p, FILE *f)
     static const char *const seconds[] = {"seconds_min", "seconds_mean",
                                           "seconds_max"};
     const json_t *phases = bal_page_look(p->uns, "run/phases");
-    const char *name;
-    json_t *v;
 
     fputs("<h2 id=\"phases\">Phases</h2>\n", f);
     if (json_object_size(phases) == 0) {
@@ -346,11 +345,12 @@ static void write_phases(const bal_page *p, FILE *f)
           "<th>phase</th><th>min</th><th>mean</th><th>max</th><th>sent</th>"
           "<th>file</th></tr>\n",
           f);
-    json_object_foreach((json_t *)(uintptr_t)phases, name, v)
-    {
-        fputs("<tr><td>", f);
-        bal_html_text(f, name);
-        fputs("</td>", f);
+    for (int phase = 0; phase < BAL_PHASE_COUNT; phase++) {
+        const char *name = bal_phase_name((bal_phase)phase);
+        const json_t *v = json_object_get(phases, name);
+        if (v == NULL)
+            continue;
+        fprintf(f, "<tr><td>%s</td>", name);
         for (int i = 0; i < 3; i++)
             fprintf(f, "<td>%.3f</td>", bal_page_number(v, seconds[i]));
         write_bytes(v, "collective_bytes", f);

@@ -20,22 +20,27 @@
 #include "balans/base/watch.h"
 #include "edges.h"
 
-static const double A = 1.577, B = 0.8951, CUT = 4, NEAR = 0.001, SPREAD = 10;
+static const double A = 1.577, B = 0.8951, CUT = 4, NEAR = 0.001;
+static const double SPREAD = 10, WIDE = 2.5; /* standard deviations */
 
 enum { PUSHES = 5, MANY = 10000, EPOCHS_FEW = 500, EPOCHS_MANY = 200 };
 
+/* Counted from the first place, so that equal ones have no deviation at all. */
 void bal_umap_begin(double *xy, bal_size n)
 {
     for (int f = 0; f < 2; f++) {
-        double mean = 0, most = 0;
+        double mean = 0, square = 0, scale, first = xy[f];
         for (bal_size i = 0; i < n; i++)
-            mean += xy[2 * i + f] / (double)n;
+            mean += (xy[2 * i + f] - first) / (double)n;
         for (bal_size i = 0; i < n; i++) {
-            xy[2 * i + f] -= mean;
-            most = fmax(most, fabs(xy[2 * i + f]));
+            double v = xy[2 * i + f] - first - mean;
+            square += v * v / (double)n;
         }
-        for (bal_size i = 0; i < n && most > 0; i++)
-            xy[2 * i + f] *= SPREAD / most;
+        scale = square > 0 ? SPREAD / (WIDE * sqrt(square)) : 0;
+        for (bal_size i = 0; i < n; i++) {
+            double v = scale * (xy[2 * i + f] - first - mean);
+            xy[2 * i + f] = fmin(fmax(v, -SPREAD), SPREAD);
+        }
     }
 }
 

@@ -162,7 +162,7 @@ void bal_plot_line(FILE *f, const bal_line *l)
 void bal_plot_bars(FILE *f, const bal_bars *b)
 {
     double bottom = TOP + (double)b->count * BAR;
-    const bal_axis x = {0, 1.12 * highest(b->value, b->count), NAME,
+    const bal_axis x = {0, 1.2 * highest(b->value, b->count), NAME,
                         WIDTH - RIGHT};
     char text[48];
 
@@ -180,6 +180,18 @@ void bal_plot_bars(FILE *f, const bal_bars *b)
     }
     put_x_axis(f, &x, bottom, NAME, b->x_title);
     end(f);
+}
+
+/* What the longest of the names takes below a matrix, where they lean. */
+static double room_for(const bal_cells *c)
+{
+    const double letter = 6.6;
+    size_t longest = 0;
+
+    for (bal_size i = 0; i < c->count; i++)
+        longest = strlen(c->name[i]) > longest ? strlen(c->name[i]) : longest;
+    longest = longest > LETTERS + 1 ? LETTERS + 1 : longest;
+    return 24 + letter * (double)longest;
 }
 
 static void put_cell(FILE *f, double x, double y, double side, double v,
@@ -208,7 +220,7 @@ void bal_plot_cells(FILE *f, const bal_cells *c)
     double top = 16, all = side * (double)c->count;
     bool named = side >= 9, numbers = c->count <= NUMBERS_MOST && side >= 28;
 
-    begin(f, WIDTH, (int)(top + all) + (named ? NAME : 20), c->alt);
+    begin(f, WIDTH, (int)(top + all + (named ? room_for(c) : 20)), c->alt);
     for (bal_size i = 0; i < c->count; i++) {
         double at = top + side * (double)i;
         for (bal_size j = 0; j < c->count; j++)

@@ -10,7 +10,7 @@
 #include "balans/page/sample.h"
 #include "balans/page/style.h"
 
-enum { SIDE = 960, MARGIN = 24, STRIP = 18, LINES_MOST = 80 };
+enum { SIDE = 960, MARGIN = 24, STRIP = 18, LINES_MOST = 30 };
 
 static cairo_status_t add_bytes(void *arg, const unsigned char *bytes,
                                 unsigned int count)
@@ -139,7 +139,7 @@ static void draw_point(cairo_t *c, const frame *f, const double *xy,
 bal_status bal_draw_points(const double *xy, const int32_t *style, bal_size n,
                            uint64_t seed, bal_image *out)
 {
-    double radius = fmin(fmax(220 / sqrt((double)n + 1), 2.2), 7);
+    double radius = fmin(fmax(220 / sqrt((double)n + 1), 2.6), 7);
     bal_size *order = NULL;
     frame f;
     cairo_t *c;
@@ -149,7 +149,8 @@ bal_status bal_draw_points(const double *xy, const int32_t *style, bal_size n,
     BAL_TRY(find_frame(xy, n, &f));
     bal_shuffle(n, seed, order);
     c = begin(SIDE, SIDE);
-    cairo_set_line_width(c, radius / 5); /* edges part marks that overlap */
+    /* Edges part marks that overlap, and would wash out small ones. */
+    cairo_set_line_width(c, radius > 3 ? radius / 5 : 0.01);
     for (int others = 1; others >= 0; others--)
         for (bal_size i = 0; i < n; i++)
             if ((style[order[i]] < 0) == (others == 1))

@@ -6,8 +6,9 @@
 #include "balans/base/status.h"
 #include "balans/metric/knn.h"
 
-/** Scales given places so that a layout can begin with them: mean 0, the
- *  farthest at 10 in each direction.  Local.  `xy` is [n, 2]. */
+/** Scales given places so that a layout can begin with them: in each direction
+ *  mean 0, standard deviation 4, and what is beyond 10 is put there, so that a
+ *  few that are far away do not crowd the rest.  Local.  `xy` is [n, 2]. */
 void bal_umap_begin(double *xy, bal_size n);
 
 /**

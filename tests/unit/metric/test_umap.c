@@ -78,12 +78,23 @@ END_TEST
 
 START_TEST(begins_with_a_fixed_size)
 {
-    double xy[] = {3, 0, 5, 0, 4, 0};
-    const double want[] = {-10, 0, 10, 0, 0, 0};
+    double xy[2 * N], sum = 0, square = 0;
 
-    bal_umap_begin(xy, 3);
-    for (int i = 0; i < 6; i++)
-        ck_assert_double_eq_tol(xy[i], want[i], 1e-12);
+    for (int i = 0; i < N; i++) {
+        xy[2 * i] = 5000 + i % 3;
+        xy[2 * i + 1] = 7;
+    }
+    bal_umap_begin(xy, N);
+    for (int i = 0; i < N; i++) {
+        sum += xy[2 * i];
+        square += xy[2 * i] * xy[2 * i] / N;
+        ck_assert_double_eq(xy[2 * i + 1], 0);
+    }
+    ck_assert_double_eq_tol(sum, 0, 1e-6);
+    ck_assert_double_eq_tol(sqrt(square), 4, 1e-9);
+    xy[0] = 1e9;
+    bal_umap_begin(xy, N);
+    ck_assert_double_eq(xy[0], 10);
 }
 END_TEST
 

@@ -1,4 +1,4 @@
-/* Images: whole PNG files, the same each time, that show what they are given. */
+/* Images: whole PNG files, the same each time, showing what they are given. */
 #include "balans/page/raster.h"
 
 #include <cairo.h>
