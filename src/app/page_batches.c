@@ -26,10 +26,10 @@ static int by_value(const void *x, const void *y)
     return strcmp(a->name, b->name);
 }
 
-/* Bars of the largest; the caption says how many are left out. */
-static bal_status write_bars(FILE *f, const char *id, const char *title,
-                             const char *unit, named *all, bal_size count,
-                             const char *caption)
+/* Bars of all, the largest first; of many, of the two ends. */
+static void write_bars(FILE *f, const char *id, const char *title,
+                       const char *unit, named *all, bal_size count,
+                       const char *caption)
 {
     bal_size shown = count < BARS_MOST ? count : BARS_MOST;
     char alt[600], text[900], least[48], most[48];
@@ -39,8 +39,9 @@ static bal_status write_bars(FILE *f, const char *id, const char *title,
 
     qsort(all, (size_t)count, sizeof *all, by_value);
     for (bal_size i = 0; i < shown; i++) {
-        value[i] = all[i].value;
-        name[i] = all[i].name;
+        bal_size at = i < shown / 2 ? i : count - shown + i;
+        value[i] = all[at].value;
+        name[i] = all[at].name;
     }
     snprintf(alt, sizeof alt,
              "Bars: %s of each of %lld, from %s to %s; the most has '%.100s'",
@@ -51,10 +52,10 @@ static bal_status write_bars(FILE *f, const char *id, const char *title,
     bal_plot_bars(f, &bars);
     snprintf(text, sizeof text, "%s", caption);
     if (shown < count)
-        snprintf(text, sizeof text, "%s The %lld largest of %lld.", caption,
-                 (long long)shown, (long long)count);
+        snprintf(text, sizeof text,
+                 "%s The %d largest and the %d smallest of %lld.", caption,
+                 BARS_MOST / 2, BARS_MOST / 2, (long long)count);
     bal_html_caption(f, text);
-    return BAL_OK;
 }
 
 static bal_status write_sizes(const bal_page *p, FILE *f)
@@ -67,9 +68,9 @@ static bal_status write_sizes(const bal_page *p, FILE *f)
         return st;
     for (bal_size b = 0; b < l->count; b++)
         all[b] = (named){l->name[b], (double)l->size[b]};
-    st = write_bars(f, "sizes", "Batch sizes", "profiles", all, l->count,
-                    "Small batches have few neighbours to offer; one with "
-                    "fewer than k is measured by its farthest profile.");
+    write_bars(f, "sizes", "Batch sizes", "profiles", all, l->count,
+               "Small batches have few neighbours to offer; one with "
+               "fewer than k is measured by its farthest profile.");
     bal_free(&all);
     return st;
 }
@@ -152,11 +153,11 @@ static bal_status write_shifts(const bal_page *p, FILE *f)
         goto done;
     }
     unit = set_unit(p, all, count);
-    BAL_TRY(write_bars(f, "shift", title, unit, all, count,
-                       "How far the mean profile of a batch was moved, in the "
-                       "coordinates in which distances are measured. A batch "
-                       "that stands out was processed in another way, or "
-                       "holds other kinds."));
+    write_bars(f, "shift", title, unit, all, count,
+               "How far the mean profile of a batch was moved, in the "
+               "coordinates in which distances are measured. A batch "
+               "that stands out was processed in another way, or "
+               "holds other kinds.");
 done:
     bal_free(&all);
     bal_free(&move);
@@ -210,7 +211,7 @@ static bal_status write_trust(const bal_page *p, FILE *f)
         f, "How far the landmarks of a batch (row) believe what another "
            "(column) supplies: 1, as much as their own; 0, not at all. A pale "
            "row or column is a batch that shares few kinds with the others, or "
-           "is far from them.");
+           "is far from them. Rows and columns are in the order of the names.");
 done:
     bal_free(&name);
     bal_free(&value);

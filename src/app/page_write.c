@@ -227,12 +227,12 @@ static void write_value(const json_t *v, FILE *f)
 }
 
 /* Names and single values; what is none of these has its own place. */
-static void write_pairs(const json_t *object, const char *prefix, FILE *f)
+static void write_pairs(json_t *object, const char *prefix, FILE *f)
 {
     const char *key;
     json_t *v;
 
-    json_object_foreach((json_t *)(uintptr_t)object, key, v)
+    json_object_foreach(object, key, v)
     {
         if (json_is_object(v) || json_is_array(v))
             continue;
@@ -245,13 +245,13 @@ static void write_pairs(const json_t *object, const char *prefix, FILE *f)
 }
 
 /* Whether no other matrix has more; equal ones are all best. */
-static bool is_best(const json_t *matrices, const char *path, double v)
+static bool is_best(json_t *matrices, const char *path, double v)
 {
     const char *name;
     json_t *m;
     bool best = json_object_size(matrices) > 1 && !isnan(v);
 
-    json_object_foreach((json_t *)(uintptr_t)matrices, name, m)
+    json_object_foreach(matrices, name, m)
     {
         double other = bal_page_number(m, path);
         best = best && !(llround(other * 1e3) > llround(v * 1e3));
@@ -259,7 +259,7 @@ static bool is_best(const json_t *matrices, const char *path, double v)
     return best;
 }
 
-static void write_score(const json_t *matrices, bal_score s, FILE *f)
+static void write_score(json_t *matrices, bal_score s, FILE *f)
 {
     char path[64];
     const char *name;
@@ -269,7 +269,7 @@ static void write_score(const json_t *matrices, bal_score s, FILE *f)
     fputs("<tr><td>", f);
     bal_html_text(f, bal_score_title(s));
     fputs("</td>", f);
-    json_object_foreach((json_t *)(uintptr_t)matrices, name, m)
+    json_object_foreach(matrices, name, m)
     {
         double v = bal_page_number(m, path);
         bool best = is_best(matrices, path, v);
@@ -285,7 +285,7 @@ static void write_score(const json_t *matrices, bal_score s, FILE *f)
 
 static void write_scores(const bal_page *p, FILE *f)
 {
-    const json_t *matrices = bal_page_look(p->scores, "matrices");
+    json_t *matrices = bal_page_look(p->scores, "matrices");
     const char *name;
     json_t *m;
 
@@ -308,7 +308,7 @@ static void write_scores(const bal_page *p, FILE *f)
     fputs(
         "</p>\n<div class=\"wide\"><table>\n<tr class=\"head\"><th>score</th>",
         f);
-    json_object_foreach((json_t *)(uintptr_t)matrices, name, m)
+    json_object_foreach(matrices, name, m)
     {
         fputs("<th>", f);
         bal_html_text(f, name);
@@ -402,11 +402,11 @@ static void write_parameters(const bal_page *p, FILE *f)
 
 static void write_hosts(const bal_page *p, FILE *f)
 {
-    const json_t *hosts = bal_page_look(p->uns, "run/hosts");
+    json_t *hosts = bal_page_look(p->uns, "run/hosts");
     const char *name;
     json_t *v;
 
-    json_object_foreach((json_t *)(uintptr_t)hosts, name, v)
+    json_object_foreach(hosts, name, v)
     {
         fputs("<tr><td>ranks on ", f);
         bal_html_text(f, name);

@@ -16,6 +16,7 @@ LIBRARIES = {
     "openblas": ("openblas", "openblas"),
     "scalapack": ("scalapack", "scalapack"), "igraph": ("igraph", "igraph"),
     "yaml-0.1": ("libyaml", "yaml"), "jansson": ("jansson", "jansson"),
+    "cairo": ("cairo", "cairo"),
 }
 # Not packages of their own there: part of the compiler, of OpenBLAS, of libc.
 ELSEWHERE = {"threads", "openmp", "lapacke", "check"}

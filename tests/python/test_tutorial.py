@@ -67,6 +67,9 @@ class Tutorial(unittest.TestCase):
         scores = self.run_block(2, "sh")
         self.assertIn("LISI batch", scores)
         self.assertTrue((self.folder / "corrected.csv.gz").exists())
+        page = (self.folder / "report.html").read_text()
+        self.assertIn("LISI batch", page)
+        self.assertEqual(page.count("<img "), 6)
 
     def test_4_a_later_plate(self):
         self.run_block(3, "python")

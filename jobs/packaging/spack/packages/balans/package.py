@@ -31,6 +31,7 @@ class Balans(MesonPackage):
     depends_on("openblas threads=none")
     depends_on("scalapack")
     depends_on("igraph@0.10:+shared")
+    depends_on("cairo+png")
     depends_on("libyaml")
     depends_on("jansson")
     depends_on("check", type="test")
