@@ -112,8 +112,8 @@ const bal_command bal_commands[] = {
                  "\\\n"
                  "        --scores scores.json\n"
                  "Profiles before the correction are those that "
-                 "--keep-original has kept, or those\nof the input where it "
-                 "still stands beside the output.  At most 20,000 are "
+                 "--keep-original has kept, or\nthose of the input where it "
+                 "still stands beside the output.  At most 20,000 are\n"
                  "drawn.\n",
         .run = bal_page_file,
     },

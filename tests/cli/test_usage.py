@@ -14,7 +14,8 @@ from common import Tests
 
 t = Tests(sys.argv[1], sys.argv[3:])
 root = pathlib.Path(sys.argv[2])
-COMMANDS = ["apply", "correct", "evaluate", "fit", "info", "params", "simulate"]
+COMMANDS = ["apply", "correct", "evaluate", "fit", "info", "params", "report",
+            "simulate"]
 
 
 def alone(*args):
