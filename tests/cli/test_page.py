@@ -20,6 +20,7 @@ from common import Tests, need_h5py
 
 need_h5py()
 import h5py  # noqa: E402
+import numpy as np  # noqa: E402
 
 t = Tests(sys.argv[1], sys.argv[2:])
 IMAGES = ["before-batch", "after-batch", "before-label", "after-label",
@@ -168,6 +169,37 @@ def report(out, *args, ranks=1):
     return page
 
 
+def check_shift(path, column):
+    """How far batches came, by the definition."""
+    with h5py.File(path, "r") as f:
+        own, codes = f["uns/balans"], f[f"obs/{column}/codes"][:]
+        scale = {k: own[f"scaling/{k}"][()] for k in own["scaling"]}
+        z = (f["layers/original"][:] - scale["mean"]) / scale["sd"]
+        z = np.clip(z, -scale["clip"], scale["clip"]) - scale["centre"]
+        moved = f["obsm/X_balans"][:] - z @ f["varm/balans_PCs"][:]
+        names = f[f"obs/{column}/categories"][:].tolist()
+        want = {n: np.linalg.norm(moved[codes == i].mean(0))
+                for i, n in enumerate(names)}
+        told = dict(zip(own["shift/batches"][:].tolist(),
+                        own["shift/length"][:]))
+    t.check(told.keys() == want.keys() and all(
+        abs(told[n] - want[n]) < 1e-4 * want[n] for n in want),
+        f"{column}: shifts {told}, not {want}")
+
+
+def check_nested(folder):
+    """Of several batch columns the page shows the first."""
+    path, out = folder / "nested.h5ad", folder / "nested_out.h5ad"
+    t.works("simulate", path, "--points", 400, "--dims", 60, "--batches", 4,
+            "--nested")
+    t.works("correct", path, out, "--batch", "source,batch", "-q",
+            "--keep-original", ranks=2)
+    check_shift(out, "source")
+    page = check_page(report(out, "--label", "label", "--layout", "pca"),
+                      missing=["no-scores"])
+    t.check("('source')" in page.text, "the column is not named")
+
+
 def check_complete(folder, path):
     """With what the output can hold, nothing is missing; ranks do not
     matter."""
@@ -176,6 +208,7 @@ def check_complete(folder, path):
             "--save-affinity", "-q", ranks=2)
     t.works("evaluate", out, "--batch", "batch", "--label", "label",
             "--matrix", "X", "--matrix", "layers/original", "--json", scores)
+    check_shift(out, "batch")
     page = report(out, "--label", "label", "--scores", scores)
     first = page.read_bytes()
     text = check_page(page).text
@@ -336,6 +369,7 @@ with tempfile.TemporaryDirectory() as name:
     whole, numbers = check_complete(where, given)
     check_beside(where, given)
     check_others(where, given)
+    check_nested(where)
     check_sample(where)
     check_failures(where, given, numbers)
     check_browser(where, whole)
