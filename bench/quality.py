@@ -41,15 +41,19 @@ SCORES = [("avg_batch", "batch"), ("avg_label", "label"),
           ("avg_all", "all"), ("map", "replicates")]
 
 
+def standardised(values, x):
+    """Values in deviations of x from its mean, cut off at 10."""
+    deviation = x.std(0)
+    deviation[deviation == 0] = 1
+    return np.clip((values - x.mean(0)) / deviation, -10, 10)
+
+
 def standardise(source, path):
     """Scales the matrix of this file as that of its source."""
     with h5py.File(source, "r") as f:
         x = f["X"][()].astype(float)
-    deviation = x.std(0)
-    deviation[deviation == 0] = 1
     with h5py.File(path, "r+") as f:
-        scaled = (f["X"][()] - x.mean(0)) / deviation
-        f["X"][...] = np.clip(scaled, -10, 10).astype("f4")
+        f["X"][...] = standardised(f["X"][()], x).astype("f4")
 
 
 class Bench:
