@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$2"
 shopt -s nullglob
-exec "$1" -x jobs/*.sh jobs/*.sbatch bench/*.sh tests/*/*.sh
+exec "$1" -x jobs/*.sh jobs/*.sbatch bench/*.sh bench/peers/*.sh tests/*/*.sh

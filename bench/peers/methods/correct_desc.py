@@ -1,12 +1,15 @@
 """DESC (Li et al., Nature Communications 11, 2020), with its defaults.  Seeded.
 
-needs: desc==2.1.1 tensorflow<2.16 numpy<2 h5py
+needs: desc==2.1.1 tensorflow<2.16 numpy<2 pandas<2 h5py
 """
 import tempfile
 
 import adapter
 import anndata
 import desc
+from desc.models import SAE
+
+SAE.plot_model = lambda *args, **kwargs: None   # draws the network by graphviz
 
 
 def correct(x, batch, job):
