@@ -10,7 +10,7 @@ import anndata
 import numpy as np
 import pandas as pd
 
-from methods import BASE, FOLDER, ROOT
+from methods import BASE, FOLDER, ROOT, tidy
 
 sys.path.append(str(ROOT / "bench"))
 from quality import SHAPE, SIMULATED, standardised  # noqa: E402
@@ -78,8 +78,8 @@ def jump():
                          env={**os.environ, "FOLDER": str(folder),
                               "CONVERT": str(convert)}, capture_output=True, text=True)
     if ran.returncode:
-        raise Absent("JUMP's profiles could not be fetched and converted: "
-                     + ran.stderr.strip().split("\n")[-1])
+        said = tidy(ran.stderr.replace("curl: ", "\ncurl: "))
+        raise Absent(f"JUMP's profiles were not fetched and converted: {said}")
     return folder / "profiles.h5ad"
 
 
@@ -120,7 +120,7 @@ class Set:
     """A data set by name; source(seed) is its working file."""
 
     def __init__(self, name, args):
-        self.given, self.args = name, args
+        self.given, self.args, self.ready = name, args, False
         self.name = pathlib.Path(name).stem if name.endswith(".h5ad") else name
         known = name.endswith(".h5ad") or name in [*REAL, *DESIGNS, *JUMP]
         if not known:
@@ -136,8 +136,9 @@ class Set:
                 prepare(drawn, path, "batch", "label", f"label={most}")
             return path
         path = FOLDER / "data" / f"{self.name}.h5ad"
-        if not path.exists():
+        if not self.ready and not (self.given in JUMP and path.exists()):
             prepare(*self.profiles(path))
+        self.ready = True
         return path
 
     def profiles(self, path):

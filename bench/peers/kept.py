@@ -26,6 +26,15 @@ def shown(value):
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def replace(path, fill):
+    """The file has the new content or the old, whenever a run is stopped."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".partial")
+    with open(aside, "w", newline="") as f:
+        fill(f)
+    aside.replace(path)
+
+
 class Table:
     """Rows by key; a new row takes the place of one with its key."""
 
@@ -45,14 +54,13 @@ class Table:
         self.write()
 
     def write(self):
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         names = list(dict.fromkeys(k for r in self.rows.values() for k in r))
-        aside = self.path.with_suffix(".partial")
-        with open(aside, "w", newline="") as f:
+
+        def fill(f):
             out = csv.DictWriter(f, names, restval="", lineterminator="\n")
             out.writeheader()
             out.writerows(self.rows.values())
-        aside.replace(self.path)
+        replace(self.path, fill)
 
 
 class About:
@@ -69,5 +77,5 @@ class About:
                 mine.setdefault(key, {}).update(value)
             else:
                 mine[key] = value
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps(every, indent=1, sort_keys=True) + "\n")
+        text = json.dumps(every, indent=1, sort_keys=True) + "\n"
+        replace(self.path, lambda f: f.write(text))

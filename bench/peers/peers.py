@@ -83,7 +83,7 @@ def quality(args, chosen):
 def score(args, sets, source, method, seed, table, about):
     out = methods.FOLDER / "out" / sets.name / f"{method.key}.{seed}.h5ad"
     ran = method.run(source, out, seed, args.cores, args.limit)
-    row = {"status": ran.status, "seconds": ran.alone, "peak_mib": ran.peak_mib}
+    row = {"status": ran.status, "peak_mib": ran.peak_mib}
     if ran.status == "ok":
         row |= scoring.scores(method, out, seed)
         about.add(machine.found(args.cores) | {

@@ -14,7 +14,6 @@ from methods import HERE, METHODS, ROOT
 from scoring import BATCH, LABEL
 
 OURS = "balans"
-SEED_NOTE = "mean (standard deviation)"
 COLUMNS = {**BATCH, "avg_batch": "batch", **LABEL, "avg_label": "label",
            "avg_all": "all", "map": "replicates"}
 SETS = {
@@ -27,18 +26,14 @@ SETS = {
     "unequal": "Simulated: each further batch has 0.6 times the profiles",
 }
 WHY = {
-    "graph_connectivity": "scib-metrics joins points that name each other as well as "
-    "those of which one names the other, and counts strong components of directed "
-    "graphs; ours joins either way",
-    "kbet": "scib-metrics tests the neighbours over all labels' points by diffusion "
-    "time inside a label; ours are the nearest of the label by distance",
-    "leiden_ari": "Leiden is random, and clusters of two programs differ by some "
-    "hundredths", "leiden_nmi": "the same",
-    "lisi_batch": "the same neighbours; single precision, and another search for the "
-    "perplexity", "lisi_label": "the same",
-    "silhouette_batch": "none expected", "silhouette_label": "none expected",
-    "map": "equal distances: ours counts a negative as nearer; copairs keeps the order "
-    "of the sort",
+    "graph_connectivity": "scib-metrics follows edges from a point to its neighbours only "
+    "(strong components), so its graph falls apart sooner; ours joins two points when "
+    "either is near the other, as scanpy's graph does",
+    "kbet": "scib-metrics finds the neighbours inside a label by diffusion on a graph of "
+    "50 neighbours; ours are the nearest of the label by distance",
+    "leiden_ari": "Leiden is random, and scib-metrics clusters a graph with other weights",
+    "leiden_nmi": "the same as ARI",
+    "map": "where distances are equal, ours counts the negative as nearer",
 }
 
 
@@ -125,7 +120,8 @@ def summary(quality, column):
 
 def who_is_better(quality):
     out = []
-    for column, what in (("avg_all", "the mean of all metrics"),
+    for column, what in (("avg_all", "all metrics"), ("avg_batch", "batch metrics"),
+                         ("avg_label", "label metrics"),
                          ("map", "retrieval of replicates")):
         for data in quality.sets:
             found = quality.better(data, column)
@@ -220,20 +216,21 @@ def agreement(rows):
         off = sum(d > 0.01 for d, _ in found)
         out.append([what, f"{len(found)}", f"{median(d for d, _ in found):.4f}",
                     f"{most:.3f} ({where['data']}, {where['method']})",
-                    f"{off}", WHY[score] if off else "-"])
+                    f"{off}", WHY.get(score, "") if off else "-"])
     return markdown(["score", "matrices", "median difference", "largest, where",
                      "above 0.01", "reason"], out)
 
 
-def machine_of(about):
+def machine_of(about, there=()):
     if not about:
         return "Not measured."
-    versions = "; ".join(f"{title_of(k) if k in METHODS else k}: {v}"
-                         for k, v in sorted(about.get("versions", {}).items()))
+    versions = about["versions"]
+    names = dict.fromkeys(versions[k] for k in [*METHODS, *sorted(versions)]
+                          if k in versions)
     absent = "".join(f" Left out: {k} ({v})."
-                     for k, v in about.get("absent", {}).items())
-    return (f"{about['date']}, {about['machine']}, {about['system']}. {versions}."
-            + absent)
+                     for k, v in about.get("absent", {}).items() if k not in there)
+    return (f"{about['date']}, {about['machine']}, {about['system']}; "
+            f"{', '.join(names)}.{absent}")
 
 
 def failures(quality):
@@ -292,7 +289,7 @@ def main():
     quality = Quality(kept.read(args.results / "quality.csv"))
     speed = Speed(kept.read(args.results / "speed.csv"))
     parts = {
-        "machine_quality": machine_of(about.get("quality")),
+        "machine_quality": machine_of(about.get("quality"), quality.sets),
         "machine_speed": machine_of(about.get("speed")),
         "summary_all": summary(quality, "avg_all"),
         "summary_map": summary(quality, "map"),

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 
+import figures
 import kept
 import methods
 
@@ -33,20 +34,25 @@ def scores(method, out, seed):
     return {key: found[key] for key in SCORES}
 
 
-def matrices(sets):
-    """Results of seed 0, the first of them raw."""
+def matrices(args, sets, table):
+    """Results of seed 0 that the table does not have, the first of them raw."""
     folder = methods.FOLDER / "out" / sets.name
-    found = [folder / f"{key}.0.h5ad" for key in methods.METHODS if key != "bbknn"]
+    there = {row["method"] for row in table.rows.values()
+             if row["data"] == sets.name and not args.again}
+    found = [folder / f"{key}.0.h5ad" for key in methods.METHODS
+             if key != "bbknn" and key not in there]
     return [path for path in found if path.exists()]
 
 
-def other(name, needs, script, args, sets):
-    """What a script says of the matrices, as rows; its packages in an environment."""
+def other(name, needs, script, paths):
+    """What a script says of these matrices, as rows; its packages in an environment."""
+    if not paths:
+        return []
     interpreter, why = methods.environment(name, needs)
     if why:
         kept.say(f"without {' and '.join(needs[:-1])}: {why}")
         return []
-    ran = subprocess.run([interpreter, methods.HERE / script, *matrices(sets)],
+    ran = subprocess.run([interpreter, methods.HERE / script, *paths],
                          capture_output=True, text=True)
     if ran.returncode:
         kept.say(f"{script} failed: {methods.tidy(ran.stderr)}")
@@ -55,12 +61,10 @@ def other(name, needs, script, args, sets):
 
 
 def check(args, sets):
-    """The same scores by scib-metrics and copairs, beside ours; seed 0."""
+    """The same scores by scib-metrics and copairs, beside ours."""
     table = kept.Table(args.results / "check.csv", ["data", "method", "score"])
-    if not args.again and any(key[0] == sets.name for key in table.rows):
-        return
     ours = kept.Table(args.results / "quality.csv", ["data", "method", "seed"])
-    for row in other("check", CHECK_NEEDS, "check.py", args, sets):
+    for row in other("check", CHECK_NEEDS, "check.py", matrices(args, sets, table)):
         if "versions" in row:
             kept.About(args.results / "about.json", "quality").add(row)
             continue
@@ -71,9 +75,9 @@ def check(args, sets):
 
 
 def pictures(args, sets):
-    """Places in the UMAP of each result, from 0 to 999; some hundred points."""
+    """Places in the UMAP of each result."""
     table = kept.Table(args.results / "umap.csv", ["data", "method"])
-    if not args.again and any(key[0] == sets.name for key in table.rows):
+    if sets.name not in figures.SHOWN and not sets.given.endswith(".h5ad"):
         return
-    for row in other("umap", UMAP_NEEDS, "places.py", args, sets):
+    for row in other("umap", UMAP_NEEDS, "places.py", matrices(args, sets, table)):
         table.put([sets.name, row["method"]], row)
