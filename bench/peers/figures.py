@@ -96,8 +96,8 @@ class Axes:
 def curves(axes, found):
     """Lines with their names at their ends, moved apart where they meet."""
     out, ends = [], []
-    for i, (key, line) in enumerate(found):
-        colour = COLOURS[i % len(COLOURS)]
+    for key, line in found:
+        colour = COLOURS[list(METHODS).index(key) % len(COLOURS)]
         at = [axes.at(n, s) for n, s in line]
         out.append('<polyline fill="none" stroke-width="'
                    f'{3 if key == "balans" else 1.5}" stroke="{colour}" points="'

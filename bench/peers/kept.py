@@ -42,10 +42,12 @@ class Table:
         self.path, self.keys = path, keys
         self.rows = {tuple(r[k] for k in keys): r for r in read(path)}
 
+    def status(self, *key):
+        return self.rows.get(tuple(map(str, key)), {}).get("status", "failed")
+
     def has(self, *key):
         """What failed is tried again; what took too long is not."""
-        status = self.rows.get(tuple(map(str, key)), {}).get("status", "failed")
-        return not status.startswith(("failed", "not installed"))
+        return not self.status(*key).startswith(("failed", "not installed"))
 
     def put(self, key, values):
         key = tuple(map(str, key))

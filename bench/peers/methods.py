@@ -30,8 +30,10 @@ class Run:
 
 
 def tidy(text):
-    """The last line of what a program said, without folders of this machine."""
+    """The last line of what a program said, or the last that R calls an error, without
+    folders of this machine."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if line.startswith("Error ")] or lines
     line = lines[-1] if lines else "it said nothing"
     return re.sub(r"(?<![\w.])/\S*/", "", line)[:160]
 
@@ -125,9 +127,11 @@ def timed(command, cores, limit):
         try:
             process.wait(limit)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
             return Run(f"over the limit of {limit:g} s")
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
         whole = time.perf_counter() - start
         out.seek(0)
         err.seek(0)

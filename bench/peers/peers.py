@@ -9,6 +9,7 @@ Results are kept as CSV, row by row; what is there is not run again without --ag
 import argparse
 import os
 import pathlib
+import signal
 import sys
 
 import data
@@ -105,14 +106,22 @@ def speed(args, chosen):
             for method in [m for m in chosen if m.key != "raw"]:
                 key = [points, args.dims, method.key, turn]
                 if table.has(*key) and not args.again:
+                    give_up(given_up, method, points, table.status(*key))
                     continue
                 if method.key in given_up:
                     if turn == 0:
                         table.put(key, {"status": given_up[method.key]})
-                elif turn == 0 or spent[method.key] * (turn + 1) / turn < args.limit:
+                elif spent.get(method.key, 0) * (turn + 1) < args.limit * max(turn, 1):
                     time_once(args, source, method, key, table, about, spent,
                               given_up)
         source.unlink()
+
+
+def give_up(given_up, method, points, status):
+    """What did not end well here is not tried on more points."""
+    if status != "ok":
+        given_up.setdefault(method.key, status if status.startswith("not tried") else
+                            f"not tried: at {points:,} points {status}")
 
 
 def time_once(args, source, method, key, table, about, spent, given_up):
@@ -129,8 +138,7 @@ def time_once(args, source, method, key, table, about, spent, given_up):
     if ran.status == "ok":
         about.add(machine.found(args.cores) | {
             "versions": {method.key: ran.version}, "limit": args.limit})
-    else:
-        given_up[method.key] = f"not tried: at {points:,} points {ran.status}"
+    give_up(given_up, method, points, ran.status)
 
 
 def main():
@@ -141,6 +149,8 @@ def main():
     if unknown:
         sys.exit(f"peers: no method '{unknown[0]}'; there are: "
                  + " ".join(methods.METHODS))
+    # What was started ends with this process.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("peers: stopped"))
     machine.keep_to(args.cores)
     chosen = [methods.METHODS[m] for m in wanted]
     for method in chosen:

@@ -33,6 +33,8 @@ WHY = {
     "50 neighbours; ours are the nearest of the label by distance",
     "leiden_ari": "Leiden is random, and scib-metrics clusters a graph with other weights",
     "leiden_nmi": "the same as ARI",
+    "lisi_batch": "distances that are nearly all equal, as whitening leaves them",
+    "lisi_label": "distances that are nearly all equal, as whitening leaves them",
     "map": "where distances are equal, ours counts the negative as nearer",
 }
 

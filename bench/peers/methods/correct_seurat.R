@@ -32,7 +32,11 @@ anchors <- FindIntegrationAnchors(
   object.list = objects, reduction = reduction, anchor.features = rownames(x),
   scale = FALSE, dims = dims, k.filter = min(200, few), k.score = min(30, few),
   verbose = FALSE)
-merged <- IntegrateData(anchors, dims = dims, k.weight = min(100, few),
+# A profile's shift is that of the 100 nearest anchors, or of all there are.
+pairs <- anchors@anchors
+least <- min(tapply(pairs$cell2, paste(pairs$dataset1, pairs$dataset2),
+                    function(cells) length(unique(cells))))
+merged <- IntegrateData(anchors, dims = dims, k.weight = min(100, least),
                         verbose = FALSE)
 found <- as.matrix(GetAssayData(merged, assay = "integrated"))
 found <- found[rownames(x), colnames(x)]
