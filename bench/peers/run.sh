@@ -10,7 +10,7 @@ export LC_ALL=C
 here=$root/bench/peers
 folder=${PEERS_BUILD:-$root/build/peers}
 
-# Made once; what it has is what needs.txt beside it says.
+# What peers.py itself runs in; made once.
 base_environment() {
     local to=$folder/env/base
     [ -e "$to/complete" ] && return 0
@@ -21,10 +21,14 @@ base_environment() {
     touch "$to/complete"
 }
 
-if [ "${1:-}" = figures ]; then
-    shift
-    exec python3 "$here/report.py" "$@"
-fi
+case ${1:-} in
+    quality | speed) ;;
+    figures)
+        shift
+        exec python3 "$here/report.py" "$@"
+        ;;
+    *) fail "usage: bench/peers/run.sh quality|speed|figures [OPTION]..." ;;
+esac
 prepare_mpi
 export OMP_WAIT_POLICY=passive PIP_DISABLE_PIP_VERSION_CHECK=1
 if [ -z "${BALANS:-}" ]; then
