@@ -84,18 +84,17 @@ class Quality:
         values = self.values(data, method, column)
         if not values:
             return "-"
-        spread = stdev(values) if len(values) > 1 else 0
         text = f"{mean(values):.3f}"
         if round(mean(values), 3) == self.best(data, column):
             text = f"**{text}**"
-        return f"{text} ({spread:.3f})"
+        return f"{text} ({stdev(values):.3f})" if len(values) > 1 else text
 
     def better(self, data, column):
         """Methods of others that score more than our default here."""
         mine = self.mean(data, OURS, column)
         found = {m: self.mean(data, m, column) for m in self.methods(data)}
         found = {m: v for m, v in found.items() if v is not None and mine is not None
-                 and not m.startswith((OURS, "raw")) and round(v - mine, 3) > 0}
+                 and not m.startswith((OURS, "raw")) and round(v, 3) > round(mine, 3)}
         return sorted(found.items(), key=lambda item: -item[1])
 
 
