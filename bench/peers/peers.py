@@ -18,7 +18,7 @@ import machine
 import methods
 import scoring
 
-LIMIT = {"quality": 600, "speed": 40}
+LIMIT = {"quality": 600, "speed": 30}
 
 
 def arguments():
@@ -29,8 +29,8 @@ def arguments():
                    help="some only: " + " ".join(methods.METHODS))
     p.add_argument("--limit", type=float, metavar="SECONDS",
                    help="most that a method may take, from start to end of its\n"
-                        "process (default: %(default)s quality 600, speed 40)"
-                        .replace("%(default)s ", ""))
+                        "process (default: "
+                        + ", ".join(f"{p} {s}" for p, s in LIMIT.items()) + ")")
     p.add_argument("--cores", type=int, default=min(2, os.cpu_count()),
                    help="cores for each method (default: 2)")
     p.add_argument("--results", type=pathlib.Path, metavar="FOLDER",
