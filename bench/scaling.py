@@ -1,17 +1,23 @@
 """A model of the time of 'balans correct', fitted to measured runs.
 
-usage: scaling.py RUNS.csv [--simgrid SIMGRID.csv] [--svg FIGURE.svg]
+usage: scaling.py RUNS.csv --simgrid SIMGRID.csv [--svg FIGURE.svg] [--doc PAGE]
 
 RUNS.csv is from bench/scaling.sh (or jobs/scaling-*.sbatch), SIMGRID.csv from
-bench/simgrid.sh.  Prints constants, errors and what large runs would need, as
-docs/scaling.md shows it.  Needs nothing but Python.
+bench/simgrid.sh.  Prints constants, errors and what large runs would need, or
+puts it between the two marks of PAGE, which is docs/scaling.md.  Needs nothing
+but Python.
 """
 import argparse
+import contextlib
 import csv
+import io
 import math
+import pathlib
 
 HELD_OUT = 0.5      # runs with more than this share of the largest size
 FILES = 5e9         # bytes a second that a parallel file system moves
+MARKS = "<!-- from here on by bench/scaling.py -->", "<!-- up to here -->"
+BATCHES = 12        # of bench/simgrid.sh
 
 
 def read(path):
@@ -34,10 +40,6 @@ def size(r):
 
 
 # What the time of a phase is made of, for one rank.
-def levels(r):
-    return math.log2(max(1, r["ranks"]))
-
-
 def cores(r):
     return r["ranks"] * r["threads"]
 
@@ -53,7 +55,6 @@ TERMS = {
         * r["components"] / cores(r),
         "rows n / cores": lambda r: r["rows"] * r["points"] / cores(r),
         "affinities / cores": lambda r: r["affinities"] / cores(r),
-        "calls log2(ranks)": lambda r: r["sample_calls"] * levels(r),
     },
     "correct": {
         "affinities d / cores": lambda r: r["affinities"] * r["features"]
@@ -137,27 +138,114 @@ def fit_phases(runs):
     return model
 
 
-def fit_network(path):
-    """Seconds of one sum: log2(ranks) (latency + bytes / bandwidth)."""
-    if not path:
-        return 5e-6, 1e-10
-    with open(path) as f:
-        runs = [{k: float(v) for k, v in r.items()} for r in csv.DictReader(f)]
-    terms = {"latency": levels, "byte": lambda r: levels(r) * r["bytes"]}
-    times = [r["seconds"] for r in runs]
-    c = fit(runs, terms, times)
-    print(f"Simulated network: a sum takes log2(ranks) times "
-          f"{1e6 * c['latency']:.1f} us + bytes / "
-          f"{1e-9 / c['byte'] if c['byte'] else math.inf:.1f} GB/s; error "
-          f"{percent(errors(c, terms, runs, times))}.\n")
-    print("| ranks | bytes | simulated us | model us |\n"
-          "| --- | --- | --- | --- |")
-    for r in runs:
-        print(f"| {r['ranks']:.0f} | {r['bytes']:.0f} "
-              f"| {1e6 * r['seconds']:.0f} "
-              f"| {1e6 * predict(c, terms, r):.0f} |")
-    print()
-    return c["latency"], c["byte"]
+def depth(ranks):
+    return math.log2(1 + ranks / BATCHES)
+
+
+class Replay:
+    """A line of SIMGRID.csv."""
+
+    def __init__(self, line):
+        self.kind, self.phase = line["kind"], line["phase"]
+        (self.ranks, self.points, self.rows, self.collectives, self.messages,
+         self.bytes) = (int(line[k]) for k in (
+             "ranks", "points", "rows", "collectives", "messages", "bytes"))
+        self.computing = float(line["computing"])
+        self.seconds = float(line["seconds"])
+
+    def hops(self):
+        """One after the other: up a tree and down again for a collective."""
+        return 2 * self.collectives * math.log2(self.ranks) + self.messages
+
+    def path(self):
+        """Bytes one after the other: a search goes up a tree of the ranks that
+        share a batch, and its root waits for every level."""
+        levels = depth(self.ranks) if self.phase == "sample" else 1
+        return self.bytes / self.ranks * levels
+
+
+class Network:
+    """Seconds of communication: hops latency + bytes on the way / bandwidth."""
+
+    terms = {"latency": Replay.hops, "byte": Replay.path}
+
+    def __init__(self, path):
+        with open(path) as f:
+            self.lines = [Replay(line) for line in csv.DictReader(f)]
+        self.constants = {}
+        self.last = max(self.of("simulated", "sample"), key=lambda r: r.ranks)
+
+    def of(self, kind, phase):
+        return [r for r in self.lines if (r.kind, r.phase) == (kind, phase)]
+
+    def counted(self):
+        """What replays count against what runs counted on as many ranks."""
+        print("| ranks | phase | calls of a rank: run | replay "
+              "| bytes of a rank: run | replay | computing: run | replay "
+              "| phase took | replay |")
+        print("| --- " * 10 + "|")
+        for phase in TERMS:
+            for run, re in zip(self.of("run", phase),
+                               self.of("replay", phase)):
+                print(f"| {run.ranks} | {phase} "
+                      f"| {run.collectives + run.messages} "
+                      f"| {re.collectives + re.messages} "
+                      f"| {run.bytes / run.ranks:,.0f} "
+                      f"| {re.bytes / re.ranks:,.0f} "
+                      f"| {run.computing:.3f} s | {re.computing:.3f} s "
+                      f"| {run.seconds:.3f} s | {re.seconds:.3f} s |")
+        print()
+        self.tell_errors()
+
+    def tell_errors(self):
+        pairs = [(a, b) for phase in TERMS
+                 for a, b in zip(self.of("run", phase),
+                                 self.of("replay", phase)) if a.ranks > 4]
+        for what in ("collectives", "messages", "bytes", "computing"):
+            off = sorted(abs(getattr(b, what) / getattr(a, what) - 1)
+                         for a, b in pairs if getattr(a, what) > 0)
+            print(f"* error of {what} on ranks that were not recorded: "
+                  f"{percent(off)}")
+        print()
+
+    def fit(self):
+        for phase in ("sample", "correct"):
+            lines = [r for kind in ("replay", "simulated")
+                     for r in self.of(kind, phase)]
+            times = [r.seconds - r.computing for r in lines]
+            c = fit(lines, self.terms, times)
+            self.constants[phase] = c["latency"], c["byte"]
+            print(f"Communication in `{phase}`: hops times "
+                  f"{1e6 * c['latency']:.1f} us + bytes of the path / "
+                  f"{1e-9 / c['byte'] if c['byte'] else math.inf:.1f} GB/s; "
+                  f"error {percent(errors(c, self.terms, lines, times))}.\n")
+        self.show()
+
+    def show(self):
+        print("| hosts | points | phase | calls of a rank | bytes of a rank "
+              "| computing | communication, simulated | model |\n"
+              + "| --- " * 8 + "|")
+        for phase, (hop, byte) in self.constants.items():
+            for r in self.of("simulated", phase):
+                model = hop * r.hops() + byte * r.path()
+                print(f"| {r.ranks} | {r.points:,} | {phase} "
+                      f"| {r.collectives + r.messages} "
+                      f"| {r.bytes / r.ranks:,.0f} | {1e3 * r.computing:.1f} "
+                      f"ms | {1e3 * (r.seconds - r.computing):.1f} ms "
+                      f"| {1e3 * model:.1f} ms |")
+        print()
+
+    def sampling(self, rows, ranks):
+        """Of a search that counts neighbours, as those of large batches do:
+        messages as the logarithm of the ranks that share a batch."""
+        last, (hop, byte) = self.last, self.constants["sample"]
+        tree = depth(ranks) / depth(last.ranks)
+        hops = 2 * last.collectives * math.log2(ranks) + last.messages * tree
+        return rows / last.rows * (hop * hops + byte * last.path() * tree)
+
+    def consensus(self, m, d):
+        """Exact sums of 16 bytes for each landmark, batch and feature."""
+        return 16 * m * BATCHES * d * self.constants["correct"][1]
 
 
 class Case:
@@ -165,30 +253,27 @@ class Case:
 
     def __init__(self, runs, n, d, p, m):
         last = max(runs, key=size)
-        two = max((r for r in runs if r["ranks"] > 1), key=size)
         self.n, self.d, self.p, self.m = n, d, p, m
         self.rows = m * last["rows"] / last["landmarks"]
         self.share = sum(r["affinities"] / r["landmarks"] / r["points"]
                          for r in runs) / len(runs)
-        self.calls = self.rows * two["sample_calls"] / two["rows"]
-        self.bytes = two["sample_bytes"] / two["ranks"] / two["sample_calls"]
 
     def at(self, cores_):
         return {"points": self.n, "features": self.d, "components": self.p,
                 "rows": self.rows, "affinities": self.share * self.n * self.m,
-                "ranks": cores_, "threads": 1, "sample_calls": self.calls}
+                "ranks": cores_, "threads": 1}
 
     def work(self, model, cores_):
         """Time without communication; that is priced by network()."""
         r = self.at(cores_)
-        return sum(c * TERMS[phase][k](r) for phase, cs in model.items()
-                   for k, c in cs.items() if "log2" not in k)
+        return sum(predict(cs, TERMS[phase], r)
+                   for phase, cs in model.items())
 
     def network(self, net, cores_, threads):
         ranks = max(1.0, cores_ / threads)
-        hop = net[0] + self.bytes * net[1]
-        panel = self.m * self.d * 8 * net[1]
-        return math.log2(ranks) * (self.calls * hop + panel)
+        if ranks <= 1:
+            return 0.0
+        return net.sampling(self.rows, ranks) + net.consensus(self.m, self.d)
 
     def crossover(self, model, net, threads):
         lo, hi = 1.0, 1e9
@@ -272,29 +357,44 @@ def figure(path, cases, model, net, threads):
         f.write("\n".join(out) + "\n")
 
 
-def main():
-    p = argparse.ArgumentParser(usage=__doc__.split("\n")[2][7:])
-    p.add_argument("runs")
-    p.add_argument("--simgrid")
-    p.add_argument("--svg")
-    p.add_argument("--threads", type=int, default=4)
-    p.add_argument("--landmarks", type=float, default=10000)
-    a = p.parse_args()
+def report(a):
     runs = read(a.runs)
     model = fit_phases(runs)
-    net = fit_network(a.simgrid)
+    net = Network(a.simgrid)
+    net.counted()
+    net.fit()
     cases = [Case(runs, 1e6, 700, 50, a.landmarks),
              Case(runs, 1e8, 700, 50, a.landmarks),
              Case(runs, 1.5e9, 3672, 50, a.landmarks)]
     c = cases[0]
     print(f"Taken over from the largest runs: {c.rows / c.m:.2f} rows computed "
-          f"for each landmark, {c.calls / c.rows:.2f} collective calls a row, "
-          f"{c.bytes:,.0f} bytes a call; a landmark keeps affinities to "
+          f"for each landmark; a landmark keeps affinities to "
           f"{100 * c.share:.1f} % of all points (mean of all runs).\n\n"
           f"With {c.m:,.0f} landmarks and {a.threads} threads a rank:\n")
     table(cases, model, net, a.threads)
     if a.svg:
         figure(a.svg, cases, model, net, a.threads)
+
+
+def main():
+    p = argparse.ArgumentParser(usage=__doc__.split("\n")[2][7:])
+    p.add_argument("runs")
+    p.add_argument("--simgrid", required=True)
+    p.add_argument("--svg")
+    p.add_argument("--doc")
+    p.add_argument("--threads", type=int, default=4)
+    p.add_argument("--landmarks", type=float, default=10000)
+    a = p.parse_args()
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        report(a)
+    if not a.doc:
+        print(text.getvalue(), end="")
+        return
+    page = pathlib.Path(a.doc)
+    before, rest = page.read_text().split(MARKS[0])
+    page.write_text(f"{before}{MARKS[0]}\n\n{text.getvalue().rstrip()}\n\n"
+                    f"{MARKS[1]}{rest.split(MARKS[1])[1]}")
 
 
 if __name__ == "__main__":

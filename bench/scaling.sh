@@ -32,6 +32,7 @@ for case in $CASES; do
             start=$(date +%s.%N)
             mpirun -n "$r" "$balans" correct "$folder/in.h5ad" \
                 "$folder/out.h5ad" --batch batch --quiet --force \
+                --config "$root/configs/paper.yaml" \
                 --max-landmarks "$LANDMARKS" --patience 1000000 \
                 --report "$folder/run.json"
             end=$(date +%s.%N)

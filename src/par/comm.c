@@ -49,6 +49,7 @@ void bal_comm_enter(bal_comm *c, bal_phase phase)
     c->phase = phase;
     c->phase_since = now;
     bal_watch_name(bal_phase_name(phase));
+    MPI_Pcontrol(BAL_TOOL_LEVEL + (int)phase);
 }
 
 const char *bal_phase_name(bal_phase phase)

@@ -33,6 +33,10 @@ typedef enum bal_phase {
     BAL_PHASE_COUNT
 } bal_phase;
 
+/** A phase as tools that record MPI are told of it: MPI_Pcontrol() with this
+ *  level and the phase's number, far from levels that tools give a meaning. */
+enum { BAL_TOOL_LEVEL = 100 };
+
 typedef struct bal_tally {
     double seconds;   ///< wall time of this rank in the phase
     int64_t calls;    ///< collective calls
@@ -60,7 +64,8 @@ void bal_comm_init(bal_comm *c, MPI_Comm mpi);
 /** Frees the duplicate.  Collective. */
 void bal_comm_finish(bal_comm *c);
 
-/** Ends the running phase's clock and starts that of `phase`.  Local. */
+/** Ends the running phase's clock and starts that of `phase`; tools that
+ *  record MPI are told.  Local. */
 void bal_comm_enter(bal_comm *c, bal_phase phase);
 
 /** The word for a phase, such as "sample".  Local. */
