@@ -377,8 +377,8 @@ static bal_verdict run_pass(bal_application *a, int64_t number)
     if (smooth && told->uncovered > 0)
         BAL_TRY(bal_agree(a->c, bal_apply_cover(a, &w.fit, w.s2, w.b.count,
                                                 &w.rows)));
-    BAL_TRY(bal_landmarks_arrange(a->c, w.rows, a->memory, a->points, k,
-                                  &a->passed->affinity_bytes));
+    BAL_TRY(bal_landmarks_arrange(a->c, w.rows, a->memory, a->threads,
+                                  a->points, k, &a->passed->affinity_bytes));
     bal_csr_destroy(&w.rows);
     told->landmarks = k->m;
     for (bal_size i = 0; i < k->m; i++)

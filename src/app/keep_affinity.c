@@ -49,7 +49,7 @@ bal_verdict bal_keeper_write_affinity(bal_store *s, bal_comm *c,
 {
     bal_affinity *a = NULL;
     int32_t *runs = NULL, *entries = NULL;
-    bal_status mine = bal_affinity_by_tile(rows, order, &a);
+    bal_status mine = bal_affinity_by_tile(rows, order, 1, &a);
     bal_verdict st;
 
     if (!bal_failed(mine))

@@ -43,8 +43,9 @@ static bal_size bytes_of(const bal_affinity *a)
 }
 
 bal_verdict bal_landmarks_arrange(bal_comm *c, const bal_csr *a,
-                                  bal_size memory, const bal_points *points,
-                                  bal_landmarks *k, bal_size *bytes)
+                                  bal_size memory, int threads,
+                                  const bal_points *points, bal_landmarks *k,
+                                  bal_size *bytes)
 {
     bal_verdict st;
     bal_size now;
@@ -52,8 +53,9 @@ bal_verdict bal_landmarks_arrange(bal_comm *c, const bal_csr *a,
     BAL_TRY(bal_agree(c, name_landmarks(a, points->order, k)));
     bal_comm_sum_i64(c, k->row, k->m);
     BAL_TRY(bal_affinity_by_block(c, a, points->order, points->x, memory,
-                                  &k->by_block));
-    BAL_TRY(bal_agree(c, bal_affinity_by_tile(a, points->order, &k->by_tile)));
+                                  threads, &k->by_block));
+    BAL_TRY(bal_agree(
+        c, bal_affinity_by_tile(a, points->order, threads, &k->by_tile)));
     bal_affinity_row_sizes(c, k->by_block, k->length);
     now = a->bytes + bytes_of(k->by_block) + bytes_of(k->by_tile);
     *bytes = now > *bytes ? now : *bytes;

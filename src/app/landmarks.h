@@ -11,8 +11,9 @@
  *  @param[in,out] bytes   most bytes that A has taken; raised
  *  Fails with BAL_ENOMEM, BAL_ERANGE. */
 bal_verdict bal_landmarks_arrange(bal_comm *c, const bal_csr *a,
-                                  bal_size memory, const bal_points *points,
-                                  bal_landmarks *k, bal_size *bytes);
+                                  bal_size memory, int threads,
+                                  const bal_points *points, bal_landmarks *k,
+                                  bal_size *bytes);
 
 /** Frees what they hold; landmarks that were zeroed are fine.  Local. */
 void bal_landmarks_finish(bal_landmarks *k);

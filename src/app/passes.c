@@ -124,7 +124,7 @@ static bal_verdict sample(run *r, int64_t pass)
     r->expected = k->report.landmarks - k->report.extended - k->report.filled +
                   k->report.repeats;
     say_sampled(&k->report, l->n);
-    BAL_TRY(bal_landmarks_arrange(r->c, a, r->memory, r->points, k,
+    BAL_TRY(bal_landmarks_arrange(r->c, a, r->memory, r->threads, r->points, k,
                                   &r->out->affinity_bytes));
 done:
     bal_csr_destroy(&a);

@@ -1,5 +1,6 @@
 /* A by tile, and what is asked of either arrangement.  By tile, entries stay on
- * their rank: a pass counts, another places them. */
+ * their rank: a pass counts, another places them.  Threads take runs of
+ * landmarks: what each counts of a tile says where it puts its own. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,32 @@ done:
     return st;
 }
 
+void bal_affinity_cut(const bal_csr *rows, bal_size first, bal_size end,
+                      int threads, bal_size *from)
+{
+    bal_size all = 0, at = 0, l = first;
+
+    for (bal_size i = first; i < end; i++)
+        all += rows->row[i].count;
+    for (int k = 0; k < threads; k++) {
+        for (; l < end && at < all * k / threads; l++)
+            at += rows->row[l].count;
+        from[k] = l;
+    }
+    from[threads] = end;
+}
+
+void bal_affinity_place(bal_size *count, int threads, bal_size classes,
+                        bal_size *first)
+{
+    for (bal_size b = 0; b < classes; b++)
+        for (int k = 0; k < threads; k++) {
+            bal_size here = count[k * classes + b];
+            count[k * classes + b] = first[b];
+            first[b] += here;
+        }
+}
+
 /* ---- By tile ---- */
 
 /* Visits the tiles in which a row of A has entries. */
@@ -82,26 +109,42 @@ static bool next_piece(piece *p)
     return true;
 }
 
-static void count_pieces(const bal_csr *rows, bal_affinity *a)
+typedef struct tiling {
+    const bal_csr *rows;
+    bal_affinity *a;
+    int threads;
+    bal_size *from;  /* [threads + 1] the landmarks of each */
+    bal_size *run;   /* [threads, tiles] runs counted, then where they go */
+    bal_size *entry; /* [threads, tiles] the same of entries */
+} tiling;
+
+static void count_pieces(const tiling *t, int thread)
 {
-    for (bal_size l = 0; l < rows->m; l++) {
-        piece p = {.row = &rows->row[l], .layout = rows->layout};
+    const bal_layout *layout = t->rows->layout;
+    bal_size *run = t->run + thread * layout->tiles;
+    bal_size *entry = t->entry + thread * layout->tiles;
+
+    for (bal_size l = t->from[thread]; l < t->from[thread + 1]; l++) {
+        piece p = {.row = &t->rows->row[l], .layout = layout};
         while (next_piece(&p)) {
-            a->run_first[p.tile + 1]++;
-            a->entry_first[p.tile + 1] += p.to - p.from;
+            run[p.tile]++;
+            entry[p.tile] += p.to - p.from;
         }
         bal_alive();
     }
 }
 
-/* `run` and `entry` say where the next ones of each tile go. */
-static void place_pieces(const bal_csr *rows, bal_affinity *a, bal_size *run,
-                         bal_size *entry)
+static void place_pieces(const tiling *t, int thread)
 {
-    for (bal_size l = 0; l < rows->m; l++) {
-        piece p = {.row = &rows->row[l], .layout = rows->layout};
+    const bal_layout *layout = t->rows->layout;
+    bal_size *run = t->run + thread * layout->tiles;
+    bal_size *entry = t->entry + thread * layout->tiles;
+    bal_affinity *a = t->a;
+
+    for (bal_size l = t->from[thread]; l < t->from[thread + 1]; l++) {
+        piece p = {.row = &t->rows->row[l], .layout = layout};
         while (next_piece(&p)) {
-            bal_lidx first = rows->layout->tile[p.tile].first;
+            bal_lidx first = layout->tile[p.tile].first;
             bal_size at = entry[p.tile];
             for (bal_size e = p.from; e < p.to; e++) {
                 a->row[at] = (uint16_t)(p.row->index[e] - first);
@@ -116,33 +159,73 @@ static void place_pieces(const bal_csr *rows, bal_affinity *a, bal_size *run,
     }
 }
 
-bal_status bal_affinity_by_tile(const bal_csr *rows, const bal_order *order,
-                                bal_affinity **out)
+/* Adds up what the threads count of each tile. */
+static void add_counts(const bal_size *count, int threads, bal_size tiles,
+                       bal_size *first)
 {
-    const bal_layout *l = rows->layout;
-    bal_affinity *a = NULL;
-    bal_size *run = NULL, *entry = NULL, ends = l->tiles + 1;
+    for (int k = 0; k < threads; k++)
+        for (bal_size b = 0; b < tiles; b++)
+            first[b + 1] += count[k * tiles + b];
+    bal_affinity_cumulate(first, tiles);
+}
+
+static bal_status count_tiles(tiling *t)
+{
+    bal_size tiles = t->rows->layout->tiles;
+    bal_affinity *a = t->a;
+    bal_status st;
+
+    BAL_TRY(bal_alloc(&t->from, t->threads + 1, what));
+    BAL_TRY(bal_alloc(&t->run, t->threads * tiles, what));
+    BAL_TRY(bal_alloc(&t->entry, t->threads * tiles, what));
+    bal_affinity_cut(t->rows, 0, t->rows->m, t->threads, t->from);
+#pragma omp parallel for schedule(static, 1) num_threads(t->threads)
+    for (int k = 0; k < t->threads; k++)
+        count_pieces(t, k);
+    add_counts(t->run, t->threads, tiles, a->run_first);
+    add_counts(t->entry, t->threads, tiles, a->entry_first);
+    BAL_TRY(bal_affinity_make_room(a));
+    BAL_TRY(bal_take(&a->run, a->run_first[tiles], what));
+done:
+    return st;
+}
+
+static bal_status place_tiles(tiling *t)
+{
+    bal_size tiles = t->rows->layout->tiles, *next = NULL;
+    bal_status st;
+
+    BAL_TRY(bal_alloc(&next, tiles + 1, what));
+    memcpy(next, t->a->run_first, (size_t)tiles * sizeof *next);
+    bal_affinity_place(t->run, t->threads, tiles, next);
+    memcpy(next, t->a->entry_first, (size_t)tiles * sizeof *next);
+    bal_affinity_place(t->entry, t->threads, tiles, next);
+#pragma omp parallel for schedule(static, 1) num_threads(t->threads)
+    for (int k = 0; k < t->threads; k++)
+        place_pieces(t, k);
+done:
+    bal_free(&next);
+    return st;
+}
+
+bal_status bal_affinity_by_tile(const bal_csr *rows, const bal_order *order,
+                                int threads, bal_affinity **out)
+{
+    tiling t = {.rows = rows, .threads = threads};
     bal_status st;
 
     *out = NULL;
-    BAL_TRY(bal_affinity_create(rows->m, l->tiles, order->tile_start,
-                                order->batch, &a));
-    count_pieces(rows, a);
-    bal_affinity_cumulate(a->run_first, l->tiles);
-    bal_affinity_cumulate(a->entry_first, l->tiles);
-    BAL_TRY(bal_affinity_make_room(a));
-    BAL_TRY(bal_take(&a->run, a->run_first[l->tiles], what));
-    BAL_TRY(bal_alloc(&run, ends, what));
-    BAL_TRY(bal_alloc(&entry, ends, what));
-    memcpy(run, a->run_first, (size_t)ends * sizeof *run);
-    memcpy(entry, a->entry_first, (size_t)ends * sizeof *entry);
-    place_pieces(rows, a, run, entry);
-    *out = a;
-    a = NULL;
+    BAL_TRY(bal_affinity_create(rows->m, rows->layout->tiles,
+                                order->tile_start, order->batch, &t.a));
+    BAL_TRY(count_tiles(&t));
+    BAL_TRY(place_tiles(&t));
+    *out = t.a;
+    t.a = NULL;
 done:
-    bal_free(&run);
-    bal_free(&entry);
-    bal_affinity_destroy(&a);
+    bal_free(&t.from);
+    bal_free(&t.run);
+    bal_free(&t.entry);
+    bal_affinity_destroy(&t.a);
     return st;
 }
 

@@ -18,4 +18,16 @@ void bal_affinity_cumulate(bal_size *first, bal_size count);
  *  BAL_ENOMEM. */
 bal_status bal_affinity_make_room(bal_affinity *a);
 
+/** Where each of `threads` runs of landmarks first .. end - 1 begins, [threads +
+ *  1], so that all have about as many entries.  Local. */
+void bal_affinity_cut(const bal_csr *rows, bal_size first, bal_size end,
+                      int threads, bal_size *from);
+
+/** Turns what threads count of each class, count [threads, classes], into where
+ *  each puts its own, class by class and in the order of the threads; first
+ *  [classes] is where the classes begin, and becomes where the next ones go.
+ *  Local. */
+void bal_affinity_place(bal_size *count, int threads, bal_size classes,
+                        bal_size *first);
+
 #endif

@@ -40,9 +40,9 @@ affinities affinities_create(bal_comm *c, const points *p, const ref_sample *s)
     insist(!bal_failed(bal_csr_create(p->layout, &a)));
     for (int64_t i = 0; i < s->m; i++)
         push_row(p->layout, s, i, a);
-    insist(!bal_failed(bal_affinity_by_tile(a, p->order, &out.by_tile)));
+    insist(!bal_failed(bal_affinity_by_tile(a, p->order, 1, &out.by_tile)));
     insist(!bal_failed(bal_affinity_by_block(c, a, p->order, p->x, 1 << 20,
-                                             &out.by_block)));
+                                             1, &out.by_block)));
     bal_csr_destroy(&a);
     return out;
 }

@@ -41,7 +41,7 @@ typedef struct bal_affinity {
 /** A by tile.  Local.  `order` is borrowed.  Fails with BAL_ENOMEM, BAL_ERANGE.
  *  Cost: two passes over the entries. */
 bal_status bal_affinity_by_tile(const bal_csr *a, const bal_order *order,
-                                bal_affinity **out);
+                                int threads, bal_affinity **out);
 
 /**
  * A by block of the file.
@@ -53,7 +53,8 @@ bal_status bal_affinity_by_tile(const bal_csr *a, const bal_order *order,
  */
 bal_verdict bal_affinity_by_block(bal_comm *c, const bal_csr *a,
                                   const bal_order *order, const bal_blocks *x,
-                                  bal_size memory, bal_affinity **out);
+                                  bal_size memory, int threads,
+                                  bal_affinity **out);
 
 /** Local; NULL is fine. */
 void bal_affinity_destroy(bal_affinity **a);

@@ -261,7 +261,7 @@ static bal_verdict time_correct(const trials *t, const points *p,
     if (!bal_failed(mine))
         mine = bal_alloc(&most, p->z->p, "the sample");
     if (!bal_failed(mine))
-        mine = bal_affinity_by_tile(a, p->order, &by_tile);
+        mine = bal_affinity_by_tile(a, p->order, w->space.threads, &by_tile);
     BAL_TRY(bal_agree(t->self, mine));
     for (bal_size i = 0; i < a->m; i++)
         landmark[i] = a->row[i].landmark;

@@ -24,6 +24,9 @@ enum { CASES = 3, ROWS = ENTRIES_ROWS };
 static const bal_size memories[] = {0, 64 * 150, 1 << 24};
 enum { MEMORIES = 3 };
 
+enum { THREADS = 3 };
+
+static int threads = 1;
 static bal_comm c;
 static ref_data *data;
 static bal_gidx *pos; /* [n] position of each input row */
@@ -59,7 +62,8 @@ static void prepare(const batches *b)
 
 static void arrange_by_block(bal_size memory)
 {
-    bal_verdict v = bal_affinity_by_block(&c, rows, p->order, p->x, memory, &a);
+    bal_verdict v = bal_affinity_by_block(&c, rows, p->order, p->x, memory,
+                                          threads, &a);
 
     all_assert_msg(!bal_failed(v), "%s", bal_error_get()->text);
 }
@@ -163,10 +167,13 @@ static int check_sums(bool by_block)
 START_TEST(stands_by_tile)
 {
     prepare(&cases[_i]);
-    bal_status st = bal_affinity_by_tile(rows, p->order, &a);
-    all_assert(!bal_failed(st));
-    int wrong = check(false) + 1000 * check_sums(false);
-    all_assert_msg(wrong == 0, "%d wrong", wrong);
+    for (threads = 1; threads <= THREADS; threads++) {
+        bal_status st = bal_affinity_by_tile(rows, p->order, threads, &a);
+        all_assert(!bal_failed(st));
+        int wrong = check(false) + 1000 * check_sums(false);
+        bal_affinity_destroy(&a);
+        all_assert_msg(wrong == 0, "%d wrong, %d threads", wrong, threads);
+    }
 }
 END_TEST
 
@@ -174,6 +181,7 @@ START_TEST(stands_by_block)
 {
     prepare(&cases[_i]);
     for (int e = 0; e < MEMORIES; e++) {
+        threads = 1 + e % THREADS;
         arrange_by_block(memories[e]);
         int wrong = check(true) + 1000 * check_sums(true);
         bal_affinity_destroy(&a);
@@ -251,7 +259,7 @@ START_TEST(leaves_no_memory_behind)
 
     prepare(&cases[0]);
     bal_size held = bal_mem_held();
-    (void)bal_affinity_by_tile(rows, p->order, &a);
+    (void)bal_affinity_by_tile(rows, p->order, threads, &a);
     bal_affinity_destroy(&a);
     arrange_by_block(0);
     (void)bal_affinity_collect(&c, a, p->x->first, 0, ROWS, &got);
