@@ -27,17 +27,48 @@ void bal_bits_finish(bal_bits *b)
     bal_free(&b->word);
 }
 
-bal_size bal_bits_mark(bal_bits *b, const bal_csr_row *row)
+/* Marks entries from .. to - 1. */
+static bal_size mark(bal_bits *b, const bal_csr_row *row, bal_size from,
+                     bal_size to)
 {
     bal_size fresh = 0;
 
-    for (bal_size e = 0; e < row->count; e++) {
+    for (bal_size e = from; e < to; e++) {
         bal_lidx j = row->index[e];
         uint64_t bit = (uint64_t)1 << (j & 63);
         fresh += (b->word[j >> 6] & bit) == 0;
         b->word[j >> 6] |= bit;
     }
     return fresh;
+}
+
+bal_size bal_bits_mark(bal_bits *b, const bal_csr_row *row)
+{
+    return mark(b, row, 0, row->count);
+}
+
+/* The first entry of a row whose point is not below `j`. */
+static bal_size entry_from(const bal_csr_row *row, bal_size j)
+{
+    bal_size low = 0, high = row->count;
+
+    while (low < high) {
+        bal_size mid = low + (high - low) / 2;
+        if (row->index[mid] < j)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+bal_size bal_bits_mark_part(bal_bits *b, const bal_csr_row *row, int part,
+                            int parts)
+{
+    bal_size from = 64 * (b->words * part / parts);
+    bal_size to = 64 * (b->words * (part + 1) / parts);
+
+    return mark(b, row, entry_from(row, from), entry_from(row, to));
 }
 
 bal_status bal_cover_create(bal_cover *c, const bal_layout *layout)

@@ -34,6 +34,11 @@ static inline void bal_bits_set(bal_bits *b, bal_lidx j)
 /** Sets the bits of a row's points.  @return how many were not set before */
 bal_size bal_bits_mark(bal_bits *b, const bal_csr_row *row);
 
+/** The same for the points of one of `parts` parts of the rank's; parts have no
+ *  word in common, so threads may take one each. */
+bal_size bal_bits_mark_part(bal_bits *b, const bal_csr_row *row, int part,
+                            int parts);
+
 /** Coverage of one block.  It is a bitmap until every point of this rank is
  *  covered; from then on it holds integer sums C_j of round(a 2^20) as well,
  *  and the weights floor(2^40 / C_j), summed by tile. */

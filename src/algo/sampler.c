@@ -274,6 +274,7 @@ bal_verdict bal_sample(bal_comm *c, const bal_tiles *z, const bal_order *order,
         .par = par,
         .report = report,
         .limit = limit_of(par),
+        .threads = rows->threads,
     };
 
     *a = NULL;

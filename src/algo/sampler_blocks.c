@@ -101,6 +101,7 @@ static bool step(bal_sampler *s, int count)
     compute_new(s, count, s->pos);
     for (int x = 0; x < count; x++)
         bal_flight_add(s, x);
+    bal_flight_cover(s, count);
     bal_sampler_progress(s);
     return true;
 }
@@ -160,17 +161,31 @@ static void settle(bal_sampler *s, bal_size kept, bal_size places)
     s->full = bal_sampler_is_full(s);
 }
 
+/* The points of a part of this rank's that places 0 .. end - 1 cover first are
+ * added to their counts. */
+static void mark_part(bal_sampler *s, bal_size end, int part, int64_t *count)
+{
+    for (bal_size i = 0; i < end; i++) {
+        if (!bal_flight_is_there(s, i))
+            continue;
+        int64_t news =
+            bal_bits_mark_part(&s->covered, &s->ahead[i], part, s->threads);
+        if (count == NULL)
+            continue;
+#pragma omp atomic
+        count[i] += news;
+    }
+}
+
 /* The points that places 0 .. end - 1 cover first, as far as this rank knows.
  * */
 static void mark(bal_sampler *s, bal_size end, int64_t *count)
 {
-    for (bal_size i = 0; i < end; i++) {
-        int64_t news = bal_flight_is_there(s, i)
-                           ? bal_bits_mark(&s->covered, &s->ahead[i])
-                           : 0;
-        if (count != NULL)
-            count[i] = news;
-    }
+    if (count != NULL)
+        memset(count, 0, (size_t)end * sizeof *count);
+#pragma omp parallel for schedule(static, 1) num_threads(s->threads)
+    for (int k = 0; k < s->threads; k++)
+        mark_part(s, end, k, count);
 }
 
 /* Looks at a complete group in canonical order. */

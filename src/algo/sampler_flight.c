@@ -131,16 +131,34 @@ static void fill(bal_sampler *s, bal_size i, bal_gidx pos)
 void bal_flight_add(bal_sampler *s, int x)
 {
     int q = s->active[x];
-    bal_csr_row *rows = s->ahead + q * s->par->block;
-    bal_size t = s->started[q], i = q * s->par->block + t;
+    bal_size i = q * s->par->block + s->started[q];
 
     fill(s, i, s->begun[x]);
     take_note(s, i);
     s->held += 8 * (s->ahead[i].count + BAL_LANES);
     s->held_rows++;
     s->started[q]++;
-    if (!bal_failed(s->mine))
-        s->mine = bal_cover_add(&s->cover[q], rows, t);
+}
+
+/* Threads keep their own record of a failure, so the sentence is said here. */
+void bal_flight_cover(bal_sampler *s, int count)
+{
+    int failed = 0;
+
+    if (bal_failed(s->mine))
+        return;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(s->threads) \
+    reduction(|                                                       \
+              : failed)
+    for (int x = 0; x < count; x++) {
+        int q = s->active[x];
+        failed |= bal_failed(bal_cover_add(&s->cover[q],
+                                           s->ahead + q * s->par->block,
+                                           s->started[q] - 1));
+    }
+    if (failed)
+        s->mine = BAL_FAIL(BAL_ENOMEM, "cannot get memory for coverage; use "
+                                       "more ranks on more hosts");
 }
 
 /* ---- How many blocks ---- */

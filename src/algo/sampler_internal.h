@@ -16,6 +16,7 @@ typedef struct bal_sampler {
     const bal_sample_params *par;
     bal_size limit; ///< landmarks at which drawing ends, 0 = none
     bal_rows *rows; ///< work space for w_most landmarks
+    int threads;
     int w_most;     ///< blocks in flight at most, the same on every rank
     int w_fit;      ///< blocks whose rows fit on every rank
     int first_most; ///< rows to begin while no row's length is known
@@ -76,6 +77,10 @@ void bal_flight_look_up(bal_sampler *s, int count, const bal_gidx *pos,
 
 /** Gives active block x its row; failures go to s->mine.  Local. */
 void bal_flight_add(bal_sampler *s, int x);
+
+/** Adds the rows that the first `count` active blocks were given to what they
+ *  cover; failures go to s->mine.  Local. */
+void bal_flight_cover(bal_sampler *s, int count);
 
 /** Whether place i was begun; whether it holds a point not drawn before, in
  *  canonical order.  Local, the same on every rank. */

@@ -18,8 +18,8 @@ void bal_affinity_cumulate(bal_size *first, bal_size count);
  *  BAL_ENOMEM. */
 bal_status bal_affinity_make_room(bal_affinity *a);
 
-/** Where each of `threads` runs of landmarks first .. end - 1 begins, [threads +
- *  1], so that all have about as many entries.  Local. */
+/** Where each of `threads` runs of landmarks first .. end - 1 begins,
+ *  [threads + 1], so that all have about as many entries.  Local. */
 void bal_affinity_cut(const bal_csr *rows, bal_size first, bal_size end,
                       int threads, bal_size *from);
 

@@ -3,9 +3,9 @@
  * Entries travel to the ranks that hold the rows of their points, landmarks in
  * ascending order and as many at a time as the work space takes.  A rank holds
  * a run of positions, so what comes from the ranks in their order is in the
- * order of positions for each landmark, which is that of (batch, row); appending
- * it to the blocks landmark by landmark, and rank by rank for each, therefore
- * leaves every block as it is to be.
+ * order of positions for each landmark, which is that of (batch, row);
+ * appending it to the blocks landmark by landmark, and rank by rank for each,
+ * therefore leaves every block as it is to be.
  *
  * Threads take runs of landmarks, both where entries are sent from and where
  * they are appended: what each counts of a destination or of a block says where

@@ -24,7 +24,7 @@ DOORS = {
     "yaml.h": {"io"},
     "jansson.h": {"io", "app"},
 }
-PRAGMA_DOORS = {"kernel", "algo", "metric"}
+PRAGMA_DOORS = {"kernel", "data", "algo", "metric"}
 FILE_MOST, FUNCTION_MOST, LINE_MOST = 500, 60, 80
 WORDS = re.compile(r"\b(TODO|FIXME|XXX|HACK|WIP|for now|temporarily|"
                    r"not yet implemented|issue #?\d+)\b", re.I)

@@ -140,7 +140,8 @@ static void move_by_hand(hand *h, const bal_csr *a, bal_correction form)
     bal_blocks *z = NULL;
 
     all_assert(!bal_failed(bal_affinity_by_tile(a, h->order, 2, &by_tile)));
-    must(bal_affinity_by_block(&comm, a, h->order, h->x, 1 << 20, 2, &by_block));
+    must(bal_affinity_by_block(&comm, a, h->order, h->x, 1 << 20, 2,
+                               &by_block));
     must(bal_parts_create(&comm, by_tile, h->order->layout,
                           form == BAL_RESIDUAL ? BATCHES : 1, &parts));
     par.parts = parts;
