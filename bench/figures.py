@@ -112,6 +112,8 @@ def kind(key):
     found = re.fullmatch(r"n(\d+)k(.+)", key)
     if found:
         return "10 dimensions, 5 batches, 10 clusters", found[2]
+    if key.startswith("default"):
+        return "50 dimensions, 12 batches, 60 clusters", "20 or 1 %"
     if key == "widek10":
         return "600 dimensions, 60 batches, 5,000 clusters", "10"
     if key == "platesk10":
@@ -165,6 +167,28 @@ def runs(folder, *keys):
           [results_row(key, r) for key, r in data.items()])
     print()
     growth(data)
+
+
+def batches(folder, *counts):
+    """Runs with few and many batches, against those with the fewest."""
+    data = {count: runs_of(folder, f"batches{count}") for count in counts}
+    few = data[counts[0]]
+    print("Seconds by phase: medians over the repeats, of the slowest rank. "
+          f"Against {counts[0]}: all phases, round by round.\n")
+    rows = []
+    for count, runs in data.items():
+        ratios = [sum(r.seconds(p) for p in PHASES)
+                  / sum(f.seconds(p) for p in PHASES)
+                  for r, f in zip(runs, few)]
+        passes = len(runs[0].report["result"]["passes"]["landmarks"])
+        rows.append([f"{int(count):,}", f"{runs[0].points:,}", str(passes),
+                     f"{runs[0].landmarks:,}", f"{runs[0].entries:,}"]
+                    + [f"{median(r.seconds(p) for r in runs):.2f}"
+                       for p in PHASES]
+                    + [spread(ratios),
+                       f"{median(r.peak() for r in runs):,.0f}"])
+    table(["batches", "points", "passes", "landmarks", "entries kept", *PHASES,
+           f"against {counts[0]}", "peak of a rank, MiB"], rows)
 
 
 def sampling(folder, points, *dims):
@@ -282,8 +306,9 @@ def forecast(folder, *keys):
           [forecast_row(folder, key) for key in keys])
 
 
-COMMANDS = {"forecast": forecast, "since": since, "best-core": best_core, "cores": cores,
-            "runs": runs, "sampling": sampling, "scaling-head": scaling_head,
+COMMANDS = {"forecast": forecast, "since": since, "best-core": best_core,
+            "cores": cores, "runs": runs, "batches": batches,
+            "sampling": sampling, "scaling-head": scaling_head,
             "scaling": scaling, "exponent": exponent, "io": io}
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Measures the program; README.md beside it says what and how.
 # Usage: bench/run.sh [PART]... [-o FILE.md]
-# PART: kernels, sampling, runs, scaling, forecast, exponent, io, huge, or all
-# (the default).  Writes Markdown to stdout, or to the file; progress to stderr.
+# PART: kernels, sampling, default, batches, runs, scaling, forecast, exponent,
+# io, huge, or all (the default).  Writes Markdown to stdout, or to the file;
+# progress to stderr.
 set -euo pipefail
 export LC_ALL=C
 # shellcheck source=jobs/install.sh
@@ -18,7 +19,9 @@ ranks=${BENCH_RANKS:-$cores}
 read -r -a launch <<<"${BENCH_MPIEXEC:-mpirun -n}"
 balans=$folder/src/balans
 kernels=$folder/bench/kernels
-parts='kernels sampling runs scaling forecast exponent io huge'
+published=$root/configs/paper.yaml
+config=$published # of what measure() runs
+parts='kernels sampling default batches runs scaling forecast exponent io huge'
 
 progress() { printf '== %s\n' "$*" >&2; }
 
@@ -58,8 +61,9 @@ warm_memory() {
     head -c "$bytes" /dev/zero | tail -c "$bytes" >/dev/null
 }
 
-# measure KEY ROUND DATA RANKS [OPTION]...: one run; leaves its report, its
-# messages and its wall time as $scratch/KEY.ROUND.{json,log,wall}.
+# measure KEY ROUND DATA RANKS [OPTION]...: one run of the method in $config;
+# leaves its report, its messages and its wall time as
+# $scratch/KEY.ROUND.{json,log,wall}.
 measure() {
     local at=$scratch/$1.$2 in=$scratch/$3.h5ad n=$4 start
     shift 4
@@ -67,7 +71,7 @@ measure() {
     [ -e "$scratch/fill" ] || warm_memory
     start=$EPOCHREALTIME
     on "$n" "$balans" correct "$in" "$scratch/out.h5ad" --batch batch \
-        --threads 1 --report "$at.json" "$@" 2>"$at.log" ||
+        --config "$config" --threads 1 --report "$at.json" "$@" 2>"$at.log" ||
         die "a run failed: $(tail -n 1 "$at.log")"
     figures since "$start" "$EPOCHREALTIME" >"$at.wall"
 }
@@ -162,6 +166,50 @@ part_sampling() {
     figures sampling "$scratch" "$(size 200000)" 10 50 128
 }
 
+# The default method: passes of a thousand landmarks, residual correction.
+part_default() {
+    local round n
+    local -a keys=()
+    config=$root/configs/default.yaml
+    section 'The default' 'bench/run.sh default'
+    data d350000 "$(size 350000)" 50 12 60
+    data d1000000 "$(size 1000000)" 50 12 60
+    for round in $(seq "$repeats"); do
+        keys=()
+        for n in 350000 1000000; do
+            progress "default, $n points, round $round"
+            measure "default$n" "$round" "d$n" "$ranks"
+            keys+=("default$n")
+        done
+    done
+    printf '%s ranks of one thread; ' "$ranks"
+    figures runs "$scratch" "${keys[@]}"
+    rm -f "$scratch"/d*.h5ad
+    config=$published
+}
+
+# Few, many, and very many batches, by default.
+part_batches() {
+    local round b
+    local -a counts=(10 143)
+    config=$root/configs/default.yaml
+    section 'Few and many batches' 'bench/run.sh batches'
+    for b in "${counts[@]}"; do
+        data "b$b" "$(size 500000)" 50 "$b" 30
+    done
+    data b6000 6000 30 6000 30
+    for round in $(seq "$repeats"); do
+        for b in "${counts[@]}" 6000; do
+            progress "$b batches, round $round"
+            measure "batches$b" "$round" "b$b" "$ranks"
+        done
+    done
+    printf '%s ranks of one thread; ' "$ranks"
+    figures batches "$scratch" "${counts[@]}" 6000
+    rm -f "$scratch"/b*.h5ad
+    config=$published
+}
+
 part_runs() {
     local round n k
     local -a keys=()
@@ -217,7 +265,8 @@ foretold() {
     local at=$scratch/$1.$2
     progress "forecast $1, round $2"
     on "$4" "$balans" correct "$scratch/$3.h5ad" "$scratch/none.h5ad" \
-        --batch batch --threads "$5" --neighbors "$6" --dry-run -q >"$at.plan"
+        --batch batch --config "$config" --threads "$5" --neighbors "$6" \
+        --dry-run -q >"$at.plan"
     measure "$1" "$2" "$3" "$4" --threads "$5" --neighbors "$6"
 }
 

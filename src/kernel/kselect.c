@@ -14,8 +14,9 @@
  * The k-th smallest comes from radix selection: floats >= 0 are ordered like
  * their bit patterns.  The interval of patterns that holds it is cut into
  * equal bins, counted, and replaced by the bin that holds it, until that is a
- * single pattern or holds few enough elements to sort.  Patterns are taken
- * relative to the smallest, so distances of one magnitude spread over all bins.
+ * single pattern or holds few elements, among which halving finds it.  Patterns
+ * are taken relative to the smallest, so distances of one magnitude spread over
+ * all bins.
  * Cost: O(1) per element offered, whatever k; O(k) for the end's radix sort.
  * Source: algorithm.md, sections 3 and 9.
  */
@@ -29,7 +30,7 @@ _Static_assert(BAL_MASK_WORDS * 64 == BAL_TILE, "words make up a tile");
 
 enum {
     BINS_MOST = 2048, /* of one step of radix selection */
-    FEW = 128,        /* elements worth sorting to end a radix selection */
+    FEW = 128,        /* elements with which a radix selection ends */
     WORD = 64,        /* elements looked at together, a bit each */
     FEW_IN_WORD = 4,  /* of them worth moving one by one */
 };
@@ -99,17 +100,40 @@ static void count_patterns(const float *v, bal_size n, range r, int shift,
     }
 }
 
-/* The (k+1)-th smallest of the few elements in the range. */
+/* How many of the first elements, filled up with +infinity, are at most v. */
+static bal_size count_up_to(const float *few, bal_size n, float v)
+{
+    vf most = v_set(v);
+    bal_size count = 0;
+
+    for (bal_size i = 0; i < n; i += VL)
+        count += __builtin_popcount((unsigned)v_le(v_load(few + i), most));
+    return count;
+}
+
+/* The (k+1)-th smallest of the few elements in the range: halves the range
+ * until one pattern is left, as counting a handful of vectors costs next to
+ * nothing, and sorting them a good deal. */
 static float pick(const float *v, bal_size n, range r, bal_size k)
 {
-    float few[FEW];
+    _Alignas(BAL_ALIGN) float few[FEW + VL];
     bal_size held = 0;
 
     for (bal_size i = 0; i < n && held < FEW; i++)
         if (pattern(v[i]) - r.lo <= r.width)
             few[held++] = v[i];
-    insertion_sort(few, held);
-    return few[k];
+    for (int e = 0; e < VL; e++)
+        few[held + e] = INFINITY;
+    while (r.width > 0) {
+        uint32_t half = r.width / 2;
+        if (count_up_to(few, held, value_of(r.lo + half)) > k) {
+            r.width = half;
+        } else {
+            r.lo += half + 1;
+            r.width -= half + 1;
+        }
+    }
+    return value_of(r.lo);
 }
 
 float bal_kth_smallest(float *v, bal_size n, bal_size k)
