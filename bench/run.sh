@@ -197,7 +197,7 @@ part_batches() {
     for b in "${counts[@]}"; do
         data "b$b" "$(size 500000)" 50 "$b" 30
     done
-    data b6000 6000 30 6000 30
+    data b6000 "$(size 6000)" 30 "$(size 6000)" 30
     for round in $(seq "$repeats"); do
         for b in "${counts[@]}" 6000; do
             progress "$b batches, round $round"

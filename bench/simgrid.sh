@@ -16,8 +16,8 @@ balans=${2:-$root/build}/src/balans
 : "${RECORD:=2 4}"
 : "${CHECK:=2 4 8 16}"
 : "${RANKS:=16 64 256 1024}"
-: "${EACH:=15000}"
-: "${POINTS:=60000}"
+: "${EACH:=10000}"
+: "${POINTS:=40000}"
 if ! command -v smpicc >/dev/null; then
     echo "no smpicc: install SimGrid (Debian: libsimgrid-dev)" >&2
     exit 77
