@@ -1,4 +1,5 @@
 /* Categories, enumerations and masks of a column. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,7 @@ typedef struct members {
     bal_table *t;
     member *at; /* [count], by value */
     bal_size count;
+    bool *absent; /* [t->q->n], or NULL: every element must have a value */
 } members;
 
 static int by_value(const void *a, const void *b)
@@ -80,6 +82,7 @@ static bool is_logical(hid_t type, int count)
     return yes;
 }
 
+/* Values of unsigned members keep their bits. */
 static bal_status take_member(hid_t type, unsigned i, bool logical,
                               bal_table *t, member *out)
 {
@@ -88,13 +91,14 @@ static bal_status take_member(hid_t type, unsigned i, bool logical,
         int64_t value;
     } room = {{0}};
     hid_t base = H5Tget_super(type);
+    hid_t wide = H5Tget_sign(base) == H5T_SGN_NONE ? H5T_NATIVE_UINT64
+                                                   : H5T_NATIVE_INT64;
     char *name = H5Tget_member_name(type, i);
     bal_status st = BAL_OK;
 
     if (name == NULL || H5Tget_size(base) > sizeof room.bytes ||
         H5Tget_member_value(type, i, room.bytes) < 0 ||
-        H5Tconvert(base, H5T_NATIVE_INT64, 1, room.bytes, NULL, H5P_DEFAULT) <
-            0) {
+        H5Tconvert(base, wide, 1, room.bytes, NULL, H5P_DEFAULT) < 0) {
         st = bal_column_refuse(t->q, "its enumeration cannot be read");
     } else {
         out->value = room.value;
@@ -124,15 +128,19 @@ static bal_status take_enumerated(void *arg, bal_gidx i, bal_number v)
         return bal_column_refuse(m->t->q, why);
     }
     m->t->code[i] = hit->code;
-    return hit->code >= 0 ? BAL_OK : bal_column_missing(m->t->q, i);
+    if (hit->code < 0 && m->absent != NULL)
+        m->absent[i] = true;
+    else if (hit->code < 0)
+        return bal_column_missing(m->t->q, i);
+    return BAL_OK;
 }
 
-bal_status bal_read_enumerated(hid_t dataset, bal_table *t)
+bal_status bal_read_enumerated(hid_t dataset, bal_table *t, bool *absent)
 {
     hid_t type = H5Dget_type(dataset);
     int count = H5Tget_nmembers(type);
     bool logical = is_logical(type, count);
-    members m = {.t = t, .count = count};
+    members m = {.t = t, .count = count, .absent = absent};
     bal_status st;
 
     BAL_TRY(bal_alloc(&m.at, count > 0 ? count : 0, "an enumeration"));
@@ -152,14 +160,16 @@ done:
 typedef struct categories {
     bal_h5_list *names;
     bool *absent; /* [names] */
+    bal_size count;
     bool real, narrow, whole, positive;
 } categories;
 
+/* As among values, the text NA beside others stands for none. */
 static bal_status take_category_text(void *arg, bal_gidx i, const char *s)
 {
     categories *c = arg;
 
-    c->absent[i] = s == NULL;
+    c->absent[i] = s == NULL || (c->count > 1 && strcmp(s, "NA") == 0);
     return bal_h5_list_add(c->names, s != NULL ? s : "");
 }
 
@@ -168,16 +178,18 @@ static bal_status judge_category(void *arg, bal_gidx i, bal_number v)
     categories *c = arg;
 
     (void)i;
-    c->whole = c->whole && bal_is_whole(v.real);
+    c->whole = c->whole && (isnan(v.real) || bal_is_whole(v.real));
     return BAL_OK;
 }
 
 static bal_status take_category_number(void *arg, bal_gidx i, bal_number v)
 {
     categories *c = arg;
-    char text[64];
+    char text[64] = "";
 
-    (void)i;
+    c->absent[i] = c->real && isnan(v.real);
+    if (c->absent[i])
+        return bal_h5_list_add(c->names, text);
     if (!c->real && c->positive)
         snprintf(text, sizeof text, "%llu", (unsigned long long)v.whole);
     else if (!c->real)
@@ -213,9 +225,10 @@ static bal_status read_category_enum(const bal_request *q, hid_t dataset,
     bal_status st;
 
     BAL_TRY(bal_alloc(&t.code, count, "categories"));
-    BAL_TRY(bal_read_enumerated(dataset, &t));
+    BAL_TRY(bal_read_enumerated(dataset, &t, c->absent));
     for (bal_size i = 0; i < count; i++)
-        BAL_TRY(bal_h5_list_add(c->names, t.names.item[t.code[i]]));
+        BAL_TRY(bal_h5_list_add(
+            c->names, c->absent[i] ? "" : t.names.item[t.code[i]]));
 done:
     bal_free(&t.code);
     bal_free(&t.slot);
@@ -236,6 +249,7 @@ bal_status bal_read_categories(const bal_request *q, const bal_parts *p,
     bal_h5_dims(p->categories, dims);
     BAL_TRY(bal_alloc(absent, dims[0], "categories"));
     c.absent = *absent;
+    c.count = dims[0];
     *numeric = class == H5T_INTEGER || class == H5T_FLOAT;
     if (class == H5T_STRING)
         st = bal_h5_read_texts(p->categories, 0, dims[0], take_category_text,

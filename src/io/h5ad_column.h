@@ -75,8 +75,9 @@ bool bal_is_whole(double v);
 void bal_format_real(double v, bool narrow, char *text, size_t size);
 const char *bal_bool_name(int64_t v);
 
-/* Turns a vector of an enumeration into codes of its members' names. */
-bal_status bal_read_enumerated(hid_t dataset, bal_table *t);
+/* Turns a vector of an enumeration into codes of its members' names.  A member
+ * NA has none: it fails with the row, or marks it in absent [n]. */
+bal_status bal_read_enumerated(hid_t dataset, bal_table *t, bool *absent);
 
 /* The names of the categories, and which of them stand for no value. */
 bal_status bal_read_categories(const bal_request *q, const bal_parts *p,

@@ -92,10 +92,14 @@ bool bal_is_whole(double v)
 
 bool bal_is_unsigned(hid_t dataset)
 {
-    hid_t type = H5Dget_type(dataset);
-    bool yes =
-        H5Tget_class(type) == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_NONE;
+    hid_t type = H5Dget_type(dataset), base = type;
 
+    if (H5Tget_class(type) == H5T_ENUM)
+        base = H5Tget_super(type);
+    bool yes =
+        H5Tget_class(base) == H5T_INTEGER && H5Tget_sign(base) == H5T_SGN_NONE;
+    if (base != type)
+        H5Tclose(base);
     H5Tclose(type);
     return yes;
 }

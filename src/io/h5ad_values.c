@@ -228,7 +228,7 @@ static bal_status read_values(const bal_parts *p, bal_table *t, bool *numeric)
     case H5T_STRING:
         return read_texts(p->values, t);
     case H5T_ENUM:
-        return bal_read_enumerated(p->values, t);
+        return bal_read_enumerated(p->values, t, NULL);
     case H5T_INTEGER:
         return read_integers(p->values, bytes, t, numeric);
     case H5T_FLOAT:
