@@ -21,7 +21,6 @@ void bal_h5_copier_finish(bal_h5_copier *c)
     }
     bal_free(&c->pending);
     c->pendings = 0;
-    bal_h5_seen_finish(&c->seen);
 }
 
 static bal_status postpone(bal_h5_copier *c, hid_t from, hid_t to,
@@ -350,5 +349,46 @@ bal_status bal_h5_copy_dataset(bal_h5_copier *c, hid_t from, hid_t to,
     BAL_TRY(bal_h5_copy_attributes(c, from, fresh, NULL));
 done:
     bal_h5_close(&fresh);
+    return st;
+}
+
+/* ---- Afterwards ---- */
+
+/* H5Ocopy() of a damaged header gives one that only the process that copied it
+ * can use, as it has it in memory. */
+static bool can_be_used(hid_t file, const char *path)
+{
+    hid_t object = H5Oopen(file, path, H5P_DEFAULT);
+    bool good = object >= 0;
+
+    if (bal_h5_is(object, H5I_DATASET)) {
+        hid_t type = H5Dget_type(object), space = H5Dget_space(object);
+        hid_t plist = H5Dget_create_plist(object);
+        good = type >= 0 && space >= 0 && plist >= 0;
+        bal_h5_close(&plist);
+        bal_h5_close(&space);
+        bal_h5_close(&type);
+    }
+    bal_h5_close(&object);
+    return good;
+}
+
+bal_status bal_h5_check_copies(const bal_h5_seen *s, const char *from,
+                               const char *to)
+{
+    hid_t file = H5I_INVALID_HID;
+    bal_status st = bal_h5_open(to, BAL_H5_READ, NULL, &file);
+
+    for (bal_size i = 0; i < s->slots && !bal_failed(st); i++) {
+        if (s->path[i] == NULL)
+            continue;
+        bal_aside_at(s->path[i]);
+        if (!can_be_used(file, s->path[i]))
+            st = BAL_FAIL(BAL_EINPUT,
+                          "cannot copy '%s' of '%s': it is damaged; write the "
+                          "file anew from its source",
+                          s->path[i], from);
+    }
+    bal_h5_close(&file);
     return st;
 }

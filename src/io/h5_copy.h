@@ -33,6 +33,7 @@ typedef struct bal_h5_copier {
     bal_size pendings;
 } bal_h5_copier;
 
+/* Closes what was open; `seen` stays. */
 void bal_h5_copier_finish(bal_h5_copier *c);
 
 bal_status bal_h5_key_of(hid_t object, bal_h5_key *key);
@@ -66,5 +67,10 @@ bal_status bal_h5_cut_dataset(bal_h5_copier *c, hid_t from, hid_t to,
 
 /* Copies what holds references, once all objects have their places. */
 bal_status bal_h5_copy_references(bal_h5_copier *c);
+
+/* Whether all copies can be used by who opens the new file `to`, now that it is
+ * closed.  BAL_EINPUT, naming the element and the file `from`. */
+bal_status bal_h5_check_copies(const bal_h5_seen *s, const char *from,
+                               const char *to);
 
 #endif

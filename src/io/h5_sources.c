@@ -3,6 +3,7 @@
 #define _XOPEN_SOURCE 700
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "balans/base/mem.h"
@@ -110,20 +111,45 @@ static bal_status check_virtual(hid_t dataset, hid_t dcpl, int depth)
     return st;
 }
 
+/* One file of raw values, of which `rest` bytes are not found yet.  HDF5 takes
+ * what lies beyond its end for zeros. */
+static bal_status check_raw(hid_t dataset, hid_t dcpl, unsigned i,
+                            hsize_t *rest)
+{
+    char source[BAL_H5_PATH_MAX] = "";
+    struct stat file;
+    off_t at = 0;
+    hsize_t bytes = 0;
+
+    if (H5Pget_external(dcpl, i, sizeof source - 1, source, &at, &bytes) < 0)
+        return bal_h5_fail(BAL_EINPUT, "read", dataset);
+    char *path = find_source(dataset, source);
+    if (path == NULL || stat(path, &file) != 0) {
+        bal_free(&path);
+        return fail_gone(dataset, source, "which is not there");
+    }
+    bal_free(&path);
+    bytes = bytes < *rest ? bytes : *rest;
+    *rest -= bytes;
+    if (at < 0 || file.st_size < at || (hsize_t)(file.st_size - at) < bytes)
+        return fail_gone(dataset, source, "which is too short for them");
+    return BAL_OK;
+}
+
 static bal_status check_external(hid_t dataset, hid_t dcpl, int files)
 {
+    hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset);
+    hssize_t count = space >= 0 ? H5Sget_simple_extent_npoints(space) : 0;
+    hsize_t rest = (hsize_t)(count > 0 ? count : 0);
     bal_status st = BAL_OK;
 
-    for (int i = 0; i < files && !bal_failed(st); i++) {
-        char source[BAL_H5_PATH_MAX] = "";
-        if (H5Pget_external(dcpl, (unsigned)i, sizeof source - 1, source, NULL,
-                            NULL) < 0)
-            return bal_h5_fail(BAL_EINPUT, "read", dataset);
-        char *path = find_source(dataset, source);
-        if (path == NULL)
-            st = fail_gone(dataset, source, "which is not there");
-        bal_free(&path);
-    }
+    if (type < 0 ||
+        __builtin_mul_overflow(rest, (hsize_t)H5Tget_size(type), &rest))
+        st = fail_gone(dataset, "other files", "and cannot be that many");
+    for (int i = 0; i < files && !bal_failed(st); i++)
+        st = check_raw(dataset, dcpl, (unsigned)i, &rest);
+    bal_h5_close(&space);
+    bal_h5_close(&type);
     return st;
 }
 

@@ -105,14 +105,36 @@ static bal_status make_like(hid_t from, hid_t to, const char *as, hid_t *group)
     return st;
 }
 
-/* The columns of obs, with the new ones at the end. */
-static bal_status set_order(const walker *w, hid_t from, hid_t to)
+/* The columns that a data frame lists and has; readers stumble over others. */
+static bal_status list_present(const walker *w, hid_t from, const char *path,
+                               bal_h5_list *order)
 {
+    bal_h5_list all = {0};
+    bal_status st;
+
+    BAL_TRY(bal_h5ad_list_columns(from, &all));
+    for (bal_size i = 0; i < all.count; i++)
+        if (bal_h5_has(from, all.item[i]))
+            BAL_TRY(bal_h5_list_add(order, all.item[i]));
+        else
+            bal_aside_warn("'%s' lists a column '%.200s' of %s that is not "
+                           "there; the output does not list it",
+                           w->path, all.item[i], path);
+done:
+    bal_h5_list_free(&all);
+    return st;
+}
+
+/* The columns of a data frame, in obs with the new ones at the end. */
+static bal_status set_order(const walker *w, hid_t from, hid_t to,
+                            const char *path)
+{
+    bal_size added = strcmp(path, "obs") == 0 ? w->column.count : 0;
     bal_h5_list order = {0};
     bal_status st;
 
-    BAL_TRY(bal_h5ad_list_columns(from, &order));
-    for (bal_size i = 0; i < w->column.count; i++) {
+    BAL_TRY(list_present(w, from, path, &order));
+    for (bal_size i = 0; i < added; i++) {
         bal_size at = 0;
         while (at < order.count &&
                strcmp(order.item[at], w->column.item[i]) != 0)
@@ -129,7 +151,7 @@ done:
 static bal_status copy_group(walker *w, hid_t from, hid_t to, const char *as,
                              const char *path)
 {
-    bool extends = strcmp(path, "obs") == 0 && w->column.count > 0;
+    bool frame = strcmp(path, "obs") == 0 || strcmp(path, "var") == 0;
     hid_t group = H5I_INVALID_HID;
     bal_status st;
 
@@ -141,9 +163,9 @@ static bal_status copy_group(walker *w, hid_t from, hid_t to, const char *as,
     w->depth++;
     BAL_TRY(make_like(from, to, as, &group));
     BAL_TRY(bal_h5_copy_attributes(&w->copier, from, group,
-                                   extends ? "column-order" : NULL));
-    if (extends)
-        BAL_TRY(set_order(w, from, group));
+                                   frame ? "column-order" : NULL));
+    if (frame)
+        BAL_TRY(set_order(w, from, group, path));
     BAL_TRY(copy_members(w, from, group, path));
 done:
     w->depth--;
@@ -464,7 +486,10 @@ done:
         closed = bal_h5_finish(&w.copier.to, target);
         if (!bal_failed(st))
             st = closed;
+        if (!bal_failed(st))
+            st = bal_h5_check_copies(&w.copier.seen, w.path, target);
     }
+    bal_h5_seen_finish(&w.copier.seen);
     bal_h5_seen_finish(&w.replaced);
     bal_h5_list_free(&w.skip);
     bal_h5_list_free(&w.column);

@@ -114,6 +114,18 @@ def enum_categories(o):
     c.create_dataset("categories", data=np.array([7, 6, 5], "i2"), dtype=kind)
 
 
+def enum_categories_na(codes):
+    """NA is the first member, and the first category."""
+    def write(o):
+        c = categorical(o, "batch", codes)
+        del c["categories"]
+        kind = h5py.enum_dtype({"NA": 0, "b0": 201, "b1": 202, "b2": 203},
+                               basetype="u1")
+        c.create_dataset("categories", dtype=kind,
+                         data=np.array([0, 201, 202, 203], "u1"))
+    return write
+
+
 def holes(values, row, hole):
     values = np.array(values)
     values[[row, N - 1]] = hole
@@ -129,7 +141,12 @@ SAME = {  # as the batches b0, b1, b2
     "enum of 64 bits": enum(CODES + 2 ** 62, "i8", b0=2 ** 62,
                             b1=2 ** 62 + 1, b2=2 ** 62 + 2),
     "enum, unused NA": enum(CODES, "i1", b0=0, b1=1, b2=2, NA=3),
+    "enum, NA first": enum(CODES + 1, ">u2", NA=0, b0=1, b1=2, b2=3),
     "enum categories": enum_categories,
+    "enum categories, unused NA": enum_categories_na(CODES + 1),
+    "categories, unused NA": with_categories(["NA", *NAMES], CODES + 1),
+    "categories, unused nan": with_categories(np.array([np.nan, 1, 2, 3]),
+                                              CODES + 1),
     "levels elsewhere": seurat(CODES.astype("i4")),
     "levels elsewhere, float codes": seurat(CODES.astype("f8")),
     "levels from 1": seurat_levels,
@@ -155,6 +172,13 @@ REFUSED = {  # name: (column, words)
                  ["row 5 has no value"]),
     "logicals, NA": (enum(holes(FLAG, 7, 2), "u1", **LOGICAL),
                      ["row 7 has no value"]),
+    "enum categories, NA": (enum_categories_na(holes(CODES + 1, 9, 0)),
+                            ["row 9 has no value"]),
+    "categories, NA": (with_categories(["NA", *NAMES], holes(CODES + 1, 9, 0)),
+                       ["row 9 has no value"]),
+    "categories, nan": (with_categories(np.array([np.nan, 1, 2, 3]),
+                                        holes(CODES + 1, 9, 0)),
+                        ["row 9 has no value"]),
     "enum, no member": (enum(holes(CODES, 4, 9), "i1", b0=0, b1=1, b2=2),
                         ["row 4 holds 9"]),
     "R's integers, NA": (plain(holes(CODES.astype("i4"), 3, -2 ** 31),
@@ -323,6 +347,18 @@ def check_order(f):
     t.check([s if isinstance(s, str) else s.decode()
              for s in f["obs"].attrs["column-order"]]
             == ["batch", "well", "balans_coverage"], "columns without an order")
+    t.check(list(f["var"].attrs["column-order"]) == ["gene"],
+            "features without an order")
+
+
+def add_order(f):
+    f["obs"]["well"] = CODES
+    f["var"]["gene"] = np.arange(D)
+
+
+def check_stale(f):
+    t.check(list(f["obs"].attrs["column-order"])
+            == ["batch", "balans_coverage"], "columns that are not there")
 
 
 def check_copies(folder):
@@ -335,8 +371,8 @@ def check_copies(folder):
             ("references", add_references, check_references, ["batch"]),
             ("links", add_links, check_links, ["batch"]),
             ("elsewhere", add_elsewhere, check_elsewhere, ["batch", "s"]),
-            ("order", lambda f: f["obs"].create_dataset("well", data=CODES),
-             check_order, None)):
+            ("order", add_order, check_order, None),
+            ("stale", lambda f: None, check_stale, ["batch", "gone"])):
         path, out = folder / f"{name}.h5ad", away / f"{name}.h5ad"
         with new(path, order=order) as f:
             categorical(f["obs"], "batch", CODES)
@@ -352,6 +388,11 @@ def check_copies(folder):
                   "--batch", "batch", "--force")
     t.check("'uns/nowhere'" in run.stderr and "'uns/no_file'" in run.stderr,
             f"links that lead nowhere: {run.stderr}")
+    with open(folder / "x.raw", "r+b") as raw:
+        raw.truncate(X.nbytes - 1)
+    t.fails(1, ["x.raw", "too short"], "correct", folder / "elsewhere.h5ad",
+            away / "none.h5ad", "--batch", "batch")
+    X.tofile(folder / "x.raw")
     (folder / "part.h5").rename(folder / "parted.h5")
     t.fails(1, ["part.h5", "obs/s"], "correct", folder / "elsewhere.h5ad",
             away / "none.h5ad", "--batch", "batch")
