@@ -24,6 +24,23 @@ done:
     return st;
 }
 
+/* Batches have points, of which there is a sample, and a landmark is of one. */
+static bool is_right(const bal_fit_pass *f)
+{
+    const bal_model_pass *head = f->head;
+    bal_size sampled = 0;
+    bool right = true;
+
+    for (bal_size b = 0; b < head->batches && right; b++) {
+        right = f->size[b] > 0 && f->k[b] > 0;
+        sampled += bal_model_sampled(f->size[b]);
+    }
+    for (bal_size i = 0; i < head->m && right; i++)
+        right = f->own[i] >= 0 && f->own[i] < head->batches &&
+                (f->cut == NULL || (f->cut[i] >= 0 && f->cut[i] < BAL_BINS));
+    return right && sampled == head->sampled;
+}
+
 bal_verdict bal_fit_pass_read(bal_model *m, int64_t number, bal_fit_pass *f)
 {
     bal_size rows = m->pass[number - 1].m, B = m->pass[number - 1].batches;
@@ -53,6 +70,7 @@ bal_verdict bal_fit_pass_read(bal_model *m, int64_t number, bal_fit_pass *f)
                               BAL_STORE_I32, rows, 1, f->cut));
     BAL_TRY(bal_store_get_texts(s, bal_model_key(number, "batches", key), &B,
                                 &f->name));
+    BAL_TRY(bal_agree(m->comm, bal_model_check(m, is_right(f))));
 done:
     return st;
 }

@@ -78,6 +78,7 @@ typedef struct found {
     bal_size m, tiles, before; /* landmarks; this rank's tiles; those before */
     int64_t *landmark;         /* [m] */
     int32_t *runs, *entries;   /* [all tiles] */
+    bal_size all_tiles, all_runs, all_entries;
     bal_size run_first, run_count, entry_first, entry_count;
     bal_run *run;
     uint16_t *row;
@@ -113,37 +114,90 @@ done:
     return st;
 }
 
-static bal_status read_array(const bal_store *s, const char *key,
-                             bal_store_type type, bal_size d, bal_size first,
-                             bal_size count, void *to)
+/* Landmarks are points, and no tile has less than nothing. */
+static bool counts_are_right(const found *f, const bal_layout *l)
 {
-    bal_store_array a;
-    bal_status st = bal_store_find(s, key, type, BAL_STORE_ANY, d, &a);
+    bool right = true;
 
-    return bal_failed(st) ? st : bal_store_read(s, &a, first, count, to);
+    for (bal_size i = 0; i < f->m; i++)
+        right = right && f->landmark[i] >= 0 && f->landmark[i] < l->n;
+    for (bal_size t = 0; t < f->all_tiles; t++)
+        right = right && f->runs[t] >= 0 && f->entries[t] >= 0;
+    return right;
+}
+
+/* The entries of a run: points of its tile, ascending. */
+static bool run_is_right(const uint16_t *row, const float *value,
+                         bal_size count, int32_t points)
+{
+    bool right = true;
+
+    for (bal_size e = 0; e < count; e++)
+        right = right && row[e] < points && (e == 0 || row[e] > row[e - 1]) &&
+                value[e] > 0 && value[e] <= 1;
+    return right;
+}
+
+/* The runs of a tile: of landmarks in order, with all of its entries. */
+static bool tile_is_right(const found *f, const bal_run *run, bal_size runs,
+                          bal_size entry, bal_size entries, int32_t points)
+{
+    bal_size from = 0, last = -1;
+
+    for (bal_size r = 0; r < runs; r++) {
+        if (run[r].landmark <= last || run[r].landmark >= f->m ||
+            run[r].end < from || run[r].end > entries ||
+            !run_is_right(f->row + entry + from, f->value + entry + from,
+                          run[r].end - from, points))
+            return false;
+        from = run[r].end;
+        last = run[r].landmark;
+    }
+    return from == entries;
+}
+
+static bool tiles_are_right(const found *f, const bal_layout *l)
+{
+    bal_size r = 0, entry = 0;
+
+    for (bal_size t = 0; t < f->tiles; t++) {
+        bal_size runs = f->runs[f->before + t];
+        bal_size entries = f->entries[f->before + t];
+        if (!tile_is_right(f, f->run + r, runs, entry, entries, l->tile[t].m))
+            return false;
+        r += runs;
+        entry += entries;
+    }
+    return true;
 }
 
 /* This rank's tiles of A. */
 static bal_status read_tiles(const bal_store *s, found *f)
 {
+    bal_store_array run, row, value;
     bal_status st;
 
-    for (bal_size t = 0; t < f->before + f->tiles; t++) {
-        bool own = t >= f->before;
-        f->run_first += own ? 0 : f->runs[t];
-        f->entry_first += own ? 0 : f->entries[t];
+    for (bal_size t = 0; t < f->all_tiles; t++) {
+        bool own = t >= f->before && t < f->before + f->tiles;
+        f->run_first += t < f->before ? f->runs[t] : 0;
+        f->entry_first += t < f->before ? f->entries[t] : 0;
         f->run_count += own ? f->runs[t] : 0;
         f->entry_count += own ? f->entries[t] : 0;
+        f->all_runs += f->runs[t];
+        f->all_entries += f->entries[t];
     }
+    /* Nothing is made of a size that the store does not have. */
+    BAL_TRY(bal_store_find(s, "runs", BAL_STORE_I32, f->all_runs, 2, &run));
+    BAL_TRY(bal_store_find(s, "rows", BAL_STORE_U16, f->all_entries, 1, &row));
+    BAL_TRY(
+        bal_store_find(s, "values", BAL_STORE_F32, f->all_entries, 1, &value));
     BAL_TRY(bal_take(&f->run, f->run_count, "the checkpoint"));
     BAL_TRY(bal_take(&f->row, f->entry_count, "the checkpoint"));
     BAL_TRY(bal_take(&f->value, f->entry_count, "the checkpoint"));
-    BAL_TRY(read_array(s, "runs", BAL_STORE_I32, 2, f->run_first, f->run_count,
-                       f->run));
-    BAL_TRY(read_array(s, "rows", BAL_STORE_U16, 1, f->entry_first,
-                       f->entry_count, f->row));
-    BAL_TRY(read_array(s, "values", BAL_STORE_F32, 1, f->entry_first,
-                       f->entry_count, f->value));
+    BAL_TRY(bal_store_read(s, &run, f->run_first, f->run_count, f->run));
+    BAL_TRY(bal_store_read(s, &row, f->entry_first, f->entry_count, f->row));
+    BAL_TRY(
+        bal_store_read(s, &value, f->entry_first, f->entry_count, f->value));
 done:
     return st;
 }
@@ -192,7 +246,9 @@ done:
 bal_verdict bal_keeper_read_affinity(bal_store *s, bal_keeper *k)
 {
     const bal_layout *l = k->points->order->layout;
-    found f = {.m = k->from.report.landmarks, .tiles = l->tiles};
+    found f = {.m = k->from.report.landmarks,
+               .tiles = l->tiles,
+               .all_tiles = l->all_tiles};
     int64_t tiles = l->tiles;
     bal_status mine = bal_csr_create(l, &k->from.a);
     bal_verdict st;
@@ -206,7 +262,10 @@ bal_verdict bal_keeper_read_affinity(bal_store *s, bal_keeper *k)
                           f.runs));
     BAL_TRY(bal_store_get(s, "entries of a tile", BAL_STORE_I32, l->all_tiles,
                           1, f.entries));
+    BAL_TRY(bal_agree(k->comm, bal_keeper_check(k, counts_are_right(&f, l))));
     mine = read_tiles(s, &f);
+    if (!bal_failed(mine))
+        mine = bal_keeper_check(k, tiles_are_right(&f, l));
     if (!bal_failed(mine))
         mine = make_rows(&f, l, k->from.a);
     BAL_TRY(bal_agree(k->comm, mine));

@@ -10,7 +10,7 @@
 #include "balans/par/agree.h"
 #include "model.h"
 
-static const bal_store_kind kind = {
+const bal_store_kind bal_keeper_kind = {
     .name = "balans checkpoint",
     .version = 4,
     .way_out = "remove it to start anew",
@@ -162,7 +162,8 @@ bal_verdict bal_keeper_write(bal_keeper *k, const bal_sample_state *state)
     bal_store *s = NULL;
     bal_verdict st;
 
-    BAL_TRY(bal_store_create(k->comm, k->par->checkpoint, true, &kind, &s));
+    BAL_TRY(bal_store_create(k->comm, k->par->checkpoint, true,
+                             &bal_keeper_kind, &s));
     BAL_TRY(bal_store_put_texts(s, "run", &identity, 1));
     BAL_TRY(write_sampler(s, k, state));
     BAL_TRY(write_passed(s, k));
@@ -223,6 +224,36 @@ done:
     return st;
 }
 
+bal_status bal_keeper_check(const bal_keeper *k, bool right)
+{
+    if (right)
+        return BAL_OK;
+    return BAL_FAIL(BAL_EINPUT,
+                    "cannot go on from checkpoint '%s': its numbers do not go "
+                    "together; remove it to start anew",
+                    k->par->checkpoint);
+}
+
+/* The checksum is right, so a number that cannot be is no accident; but it may
+ * not lead beyond what there is. */
+static bal_status check_counters(const bal_store *s, const bal_keeper *k,
+                                 const int64_t *v)
+{
+    bal_size most = bal_run_passes(k->par) + k->points->columns;
+    bal_store_array a;
+    bool right = v[0] >= 1 && v[0] <= most && v[2] == v[0] - 1 &&
+                 v[3] >= BAL_SAMPLE_BLOCKS && v[3] <= BAL_SAMPLE_DONE &&
+                 v[4] >= 0 && v[4] <= UINT32_MAX && v[5] >= 1 &&
+                 v[8] <= k->points->x->n && v[13] <= BAL_ROWS_MOST &&
+                 v[16] >= 0 && v[16] < k->points->columns;
+
+    for (int i = 6; i < COUNTERS; i++)
+        right = right && v[i] >= 0;
+    if (!right)
+        return bal_keeper_check(k, false);
+    return bal_store_find(s, "curve of landmarks", BAL_STORE_I64, v[14], 1, &a);
+}
+
 static bal_status make_reports(bal_keeper *k, bal_size landmarks, bool scaled)
 {
     bal_sample_report *r = &k->from.report;
@@ -248,6 +279,7 @@ static bal_verdict read_sampler(bal_store *s, bal_keeper *k)
 
     words = (bal_size)(sizeof *k->passed->pass / 8);
     BAL_TRY(bal_store_get(s, "counters", BAL_STORE_I64, COUNTERS, 1, counter));
+    BAL_TRY(bal_agree(k->comm, check_counters(s, k, counter)));
     set_counters(k, counter);
     BAL_TRY(bal_points_turn(k->comm, k->points, (int)counter[16]));
     batches = k->points->order->layout->batches;
@@ -326,7 +358,7 @@ bal_verdict bal_keeper_read(bal_keeper *k)
     bal_store *s = NULL;
     bal_verdict st;
 
-    BAL_TRY(bal_store_open(k->comm, k->par->checkpoint, &kind, &s));
+    BAL_TRY(bal_store_open(k->comm, k->par->checkpoint, &bal_keeper_kind, &s));
     BAL_TRY(read_identity(s, k));
     BAL_TRY(read_sampler(s, k));
     BAL_TRY(read_between(s, k));

@@ -7,6 +7,11 @@
 
 enum { BAL_IDENTITY_MOST = 16384 }; ///< bytes, with the end
 
+extern const bal_store_kind bal_keeper_kind;
+
+/** Fails with BAL_EINPUT unless what a checkpoint says is right.  Local. */
+bal_status bal_keeper_check(const bal_keeper *k, bool right);
+
 /** Writes the state of the run.  Collective.  Fails with BAL_EIO, BAL_ENOMEM;
  *  the checkpoint is then what it was. */
 bal_verdict bal_keeper_write(bal_keeper *k, const bal_sample_state *state);

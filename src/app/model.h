@@ -102,6 +102,7 @@ typedef struct bal_model_pass {
 
 typedef struct bal_model {
     bal_comm *comm;
+    const char *path; ///< borrowed
     bal_store *store;
     bal_space *space;
     char **feature; ///< [space->d]
@@ -117,12 +118,16 @@ typedef struct bal_model {
     json_t *provenance; ///< on every rank
 } bal_model;
 
-/** Opens a model and reads what does not belong to one pass.  Collective.
+/** Opens a model and reads what does not belong to one pass; `path` is borrowed
+ *  until it is closed.  Collective.
  *  Fails with BAL_EINPUT: no model, damaged, or of another version. */
 bal_verdict bal_model_open(bal_comm *c, const char *path, bal_model *m);
 
 /** Local; one that was zeroed is fine. */
 void bal_model_close(bal_model *m);
+
+/** Fails with BAL_EINPUT unless what a model says is right.  Local. */
+bal_status bal_model_check(const bal_model *m, bool right);
 
 /** The key of something of a pass, such as "scales".  Local.  @return key */
 const char *bal_model_key(int64_t pass, const char *what,

@@ -5,7 +5,6 @@
 #include "balans/base/mem.h"
 #include "balans/base/text.h"
 #include "balans/io/publish.h"
-#include "balans/io/report.h"
 #include "balans/par/agree.h"
 #include "model.h"
 #include "model_internal.h"
@@ -14,14 +13,28 @@ static const char what[] = "the model";
 
 /* The checksum is right, so a number that cannot be is a fault of the writer;
  * but it decides what is asked of memory. */
-static bal_status check(const char *path, bool right)
+bal_status bal_model_check(const bal_model *m, bool right)
 {
     if (right)
         return BAL_OK;
     return BAL_FAIL(BAL_EINPUT,
                     "cannot read '%s': its numbers do not go together; fit it "
                     "anew",
-                    path);
+                    m->path);
+}
+
+/* Nothing is made of a size that the store does not have. */
+static bal_status check_space(const bal_store *s, const int64_t *whole)
+{
+    bal_store_array a;
+    bal_status st;
+
+    BAL_TRY(bal_store_find(s, "mean", BAL_STORE_F64, whole[0], 1, &a));
+    if (whole[2] != 0)
+        BAL_TRY(bal_store_find(s, "components", BAL_STORE_F64, whole[0],
+                               whole[1], &a));
+done:
+    return st;
 }
 
 static bal_verdict read_space(bal_model *m, const int64_t *whole)
@@ -30,6 +43,7 @@ static bal_verdict read_space(bal_model *m, const int64_t *whole)
     bal_space *space;
     bal_verdict st;
 
+    BAL_TRY(bal_agree(m->comm, check_space(s, whole)));
     BAL_TRY(bal_agree(m->comm, bal_space_create(whole[0], whole[1],
                                                 whole[2] != 0, &m->space)));
     space = m->space;
@@ -47,7 +61,21 @@ done:
     return st;
 }
 
-static bal_verdict read_settings(bal_model *m, const char *path)
+static bool settings_are_right(const bal_store *s, const int64_t *whole,
+                               const double *real)
+{
+    char key[BAL_STORE_KEY];
+
+    return whole[0] > 0 && whole[1] > 0 && whole[1] <= whole[0] &&
+           (whole[2] != 0 || whole[1] == whole[0]) && whole[3] > 0 &&
+           bal_store_has(s, bal_model_key(whole[3], "head", key)) &&
+           whole[4] > 0 && whole[5] >= 0 &&
+           (whole[6] == BAL_ELBOW || whole[6] == BAL_SCALE) &&
+           (whole[7] == BAL_EXTEND || whole[7] == BAL_KEEP) && real[0] >= 0 &&
+           real[0] <= 100 && (real[1] == 0 || real[1] >= 1);
+}
+
+static bal_verdict read_settings(bal_model *m)
 {
     int64_t whole[BAL_MODEL_WHOLE];
     double real[BAL_MODEL_REAL];
@@ -58,8 +86,8 @@ static bal_verdict read_settings(bal_model *m, const char *path)
     BAL_TRY(bal_store_get(m->store, "shares", BAL_STORE_F64, BAL_MODEL_REAL, 1,
                           real));
     BAL_TRY(bal_store_get(m->store, "seed", BAL_STORE_U64, 1, 1, &m->seed));
-    BAL_TRY(bal_agree(m->comm, check(path, whole[0] > 0 && whole[1] > 0 &&
-                                               whole[3] > 0 && whole[4] > 0)));
+    BAL_TRY(bal_agree(
+        m->comm, bal_model_check(m, settings_are_right(m->store, whole, real))));
     m->passes = whole[3];
     m->columns = whole[4];
     m->neighbors = (bal_neighbors){whole[5], real[0]};
@@ -82,13 +110,41 @@ static bal_verdict read_provenance(bal_model *m)
 
     BAL_TRY(bal_store_get_texts(m->store, "provenance", &count, &text));
     m->provenance = json_loads(text[0], 0, NULL);
-    BAL_TRY(bal_agree(m->comm, bal_report_status(m->provenance)));
+    BAL_TRY(bal_agree(m->comm,
+                      bal_model_check(m, json_is_object(m->provenance))));
 done:
     bal_free(&text);
     return st;
 }
 
-static bal_verdict read_pass(bal_model *m, int64_t t, const char *path)
+static bool pass_is_right(const bal_model *m, const bal_model_pass *p)
+{
+    return p->column >= 0 && p->column < m->columns && p->m > 0 &&
+           p->batches > 0 && p->n > 0 && p->uncovered >= 0 &&
+           p->uncovered <= p->n &&
+           (p->correction == BAL_SMOOTH || p->correction == BAL_RESIDUAL) &&
+           p->blend > 0 && p->blend <= 1;
+}
+
+/* The store has arrays of those sizes. */
+static bal_status check_arrays(const bal_model *m, int64_t t,
+                               const bal_model_pass *p)
+{
+    char key[BAL_STORE_KEY];
+    bal_store_array a;
+    bal_status st;
+
+    BAL_TRY(bal_store_find(m->store, bal_model_key(t, "landmarks", key),
+                           BAL_STORE_F32, p->m, m->space->p, &a));
+    BAL_TRY(bal_store_find(m->store, bal_model_key(t, "scales", key),
+                           BAL_STORE_F32, p->m, p->batches, &a));
+    BAL_TRY(bal_store_find(m->store, bal_model_key(t, "sample", key),
+                           BAL_STORE_F32, p->sampled, m->space->p, &a));
+done:
+    return st;
+}
+
+static bal_verdict read_pass(bal_model *m, int64_t t)
 {
     bal_model_pass *p = &m->pass[t - 1];
     char key[BAL_STORE_KEY];
@@ -111,9 +167,8 @@ static bal_verdict read_pass(bal_model *m, int64_t t, const char *path)
     };
     BAL_TRY(bal_store_get(m->store, bal_model_key(t, "blend", key),
                           BAL_STORE_F64, 1, 1, &p->blend));
-    BAL_TRY(bal_agree(m->comm,
-                      check(path, p->column >= 0 && p->column < m->columns &&
-                                      p->m > 0 && p->batches > 0)));
+    BAL_TRY(bal_agree(m->comm, bal_model_check(m, pass_is_right(m, p))));
+    BAL_TRY(bal_agree(m->comm, check_arrays(m, t, p)));
 done:
     return st;
 }
@@ -122,13 +177,13 @@ bal_verdict bal_model_open(bal_comm *c, const char *path, bal_model *m)
 {
     bal_verdict st;
 
-    *m = (bal_model){.comm = c};
+    *m = (bal_model){.comm = c, .path = path};
     BAL_TRY(bal_store_open(c, path, &bal_model_kind, &m->store));
-    BAL_TRY(read_settings(m, path));
+    BAL_TRY(read_settings(m));
     BAL_TRY(read_provenance(m));
     BAL_TRY(bal_agree(c, bal_alloc(&m->pass, m->passes, what)));
     for (int64_t t = 1; t <= m->passes; t++)
-        BAL_TRY(read_pass(m, t, path));
+        BAL_TRY(read_pass(m, t));
 done:
     return st;
 }

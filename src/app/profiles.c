@@ -236,17 +236,23 @@ static bal_size slurm_limit(bal_size most)
     return limit > 0 && limit < most ? limit : most;
 }
 
+static bal_size own_limit(const struct rlimit *own, bal_size most)
+{
+    return own->rlim_cur != RLIM_INFINITY && (bal_size)own->rlim_cur < most
+               ? (bal_size)own->rlim_cur
+               : most;
+}
+
 bal_size bal_memory_allowed(int ranks)
 {
     struct rlimit own;
     bal_size host =
         (bal_size)sysconf(_SC_PHYS_PAGES) * (bal_size)sysconf(_SC_PAGESIZE);
     bal_size most = slurm_limit(group_limit(host)) / ranks;
-    const int kind[] = {RLIMIT_AS, RLIMIT_DATA};
 
-    for (int i = 0; i < 2; i++)
-        if (getrlimit(kind[i], &own) == 0 && own.rlim_cur != RLIM_INFINITY &&
-            (bal_size)own.rlim_cur < most)
-            most = (bal_size)own.rlim_cur;
+    if (getrlimit(RLIMIT_AS, &own) == 0)
+        most = own_limit(&own, most);
+    if (getrlimit(RLIMIT_DATA, &own) == 0)
+        most = own_limit(&own, most);
     return most;
 }

@@ -24,6 +24,9 @@ struct bal_store {
 bal_status bal_store_new(bal_comm *c, const bal_store_kind *kind,
                          bal_status failure, bal_store **out);
 
+/** Bytes of an element of a type other than text.  Local. */
+bal_size bal_store_element(bal_store_type type);
+
 /** Opens the file, once more if it is open, with flags of open(2).  Local. */
 bal_status bal_store_reopen(bal_store *s, int flags);
 

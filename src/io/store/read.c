@@ -20,6 +20,21 @@ static bool is_inside(const bal_store_array *a, bal_size bytes)
            !__builtin_mul_overflow(a->n, a->row, &all) && all <= bytes - a->at;
 }
 
+/* Whether a row has the bytes that its elements need, and the key an end. */
+static bool is_shaped(const bal_store_array *a)
+{
+    bal_size row = a->row;
+
+    if (a->type < 0 || a->type >= BAL_STORE_TYPES || a->d < 1 ||
+        memchr(a->key, '\0', sizeof a->key) == NULL)
+        return false;
+    if (a->type == BAL_STORE_TEXT)
+        return a->d == 1;
+    return !__builtin_mul_overflow(
+               a->d, bal_store_element((bal_store_type)a->type), &row) &&
+           a->row == row;
+}
+
 /* By rank 0. */
 static bal_status read_table(const bal_store *s, bal_size bytes)
 {
@@ -27,7 +42,7 @@ static bal_status read_table(const bal_store *s, bal_size bytes)
         s, s->table, s->keys * (bal_size)sizeof *s->have, s->have);
 
     for (bal_size i = 0; i < s->keys && !bal_failed(st); i++)
-        if (!is_inside(&s->have[i], bytes))
+        if (!is_shaped(&s->have[i]) || !is_inside(&s->have[i], bytes))
             st = bal_store_refuse(s, "it is damaged");
     return st;
 }

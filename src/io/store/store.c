@@ -41,6 +41,14 @@ void bal_store_close(bal_store **store)
     bal_free(store);
 }
 
+bal_size bal_store_element(bal_store_type type)
+{
+    static const int8_t size[BAL_STORE_TEXT] = {4, 8, 4, 8, 8, 2, 1};
+
+    BAL_REQUIRE(type < BAL_STORE_TEXT);
+    return size[type];
+}
+
 static bal_status fail_system(const bal_store *s, const char *doing)
 {
     return BAL_FAIL(s->failure, "cannot %s '%s': %s", doing, s->path,

@@ -102,14 +102,6 @@ static bal_status place(const bal_store *s, bal_store_array *a)
     return st;
 }
 
-static bal_size size_of(bal_store_type type)
-{
-    static const int8_t size[BAL_STORE_TEXT] = {4, 8, 4, 8, 8, 2, 1};
-
-    BAL_REQUIRE(type < BAL_STORE_TEXT);
-    return size[type];
-}
-
 /* `width` is the size of an element. */
 static bal_verdict make(bal_store *s, const char *key, bal_store_type type,
                         bal_size width, bal_size n, bal_size d,
@@ -144,7 +136,7 @@ static bal_verdict make(bal_store *s, const char *key, bal_store_type type,
 bal_verdict bal_store_make(bal_store *s, const char *key, bal_store_type type,
                            bal_size n, bal_size d, bal_store_array *a)
 {
-    return make(s, key, type, size_of(type), n, d, a);
+    return make(s, key, type, bal_store_element(type), n, d, a);
 }
 
 bal_verdict bal_store_make_pieces(bal_store *s, const char *key,
@@ -189,7 +181,7 @@ static bal_verdict put(bal_store *s, const char *key, bal_store_type type,
 bal_verdict bal_store_put(bal_store *s, const char *key, bal_store_type type,
                           bal_size n, bal_size d, const void *values)
 {
-    return put(s, key, type, size_of(type), n, d, values);
+    return put(s, key, type, bal_store_element(type), n, d, values);
 }
 
 bal_verdict bal_store_put_texts(bal_store *s, const char *key,
