@@ -86,8 +86,8 @@ static bal_verdict read_settings(bal_model *m)
     BAL_TRY(bal_store_get(m->store, "shares", BAL_STORE_F64, BAL_MODEL_REAL, 1,
                           real));
     BAL_TRY(bal_store_get(m->store, "seed", BAL_STORE_U64, 1, 1, &m->seed));
-    BAL_TRY(bal_agree(
-        m->comm, bal_model_check(m, settings_are_right(m->store, whole, real))));
+    BAL_TRY(bal_agree(m->comm, bal_model_check(m, settings_are_right(
+                                                      m->store, whole, real))));
     m->passes = whole[3];
     m->columns = whole[4];
     m->neighbors = (bal_neighbors){whole[5], real[0]};

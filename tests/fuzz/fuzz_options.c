@@ -59,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (text != NULL && size > 0) {
         memcpy(text, data, size);
         text[size] = '\0';
-        for (size_t at = 1; at < size && argc < ARGS; at += strlen(text + at) + 1)
+        for (size_t at = 1; at < size && argc < ARGS;
+             at += strlen(text + at) + 1)
             argv[argc++] = text + at;
         if (!names_file(argc, argv)) {
             (void)bal_args_ask_help(argc, argv);

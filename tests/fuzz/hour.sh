@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs fuzz targets under libFuzzer with checks of memory, arithmetic and leaks,
-# one after the other.  What makes one fail is kept in FOLDER/tests/findings, and
-# inputs that reach new code in FOLDER/tests/inputs.
+# one after the other.  What makes one fail is kept in FOLDER/tests/findings,
+# and inputs that reach new code in FOLDER/tests/inputs.
 # Usage: tests/fuzz/hour.sh FOLDER [SECONDS [TARGET]...]
 # FOLDER is a build with -Dfuzz=true (docs/reliability.md); SECONDS, 3600, are
 # for each target.
