@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static _Thread_local bal_error record = {.rank = -1};
 
@@ -34,8 +35,46 @@ int bal_status_exit_code(bal_status st)
     return st == BAL_EUSAGE ? 2 : 1;
 }
 
+/* Copies a text, its long words without their middle where all of it has no
+ * room: what stands behind a long name says what helps. */
+static void copy_brief(char *to, size_t size, const char *text)
+{
+    enum { WORD = 200, HEAD = 140, END = 40 };
+    size_t at = 0, all = strlen(text);
+
+    while (*text != '\0' && at + 1 < size) {
+        size_t word = strcspn(text, " ");
+        if (all >= size && word > WORD) {
+            at += (size_t)snprintf(to + at, size - at, "%.*s...%.*s", HEAD,
+                                   text, END, text + word - END);
+            text += word;
+        } else {
+            to[at++] = *text++;
+        }
+        at = at < size ? at : size - 1;
+    }
+    to[at] = '\0';
+}
+
+/* The sentence in memory of its own; NULL where there is none. */
+static char *write_out(const char *fmt, va_list ap)
+{
+    va_list again;
+    char *text = NULL;
+
+    va_copy(again, ap);
+    int length = vsnprintf(NULL, 0, fmt, ap);
+    if (length >= BAL_ERROR_TEXT_MAX)
+        text = malloc((size_t)length + 1);
+    if (text != NULL)
+        vsnprintf(text, (size_t)length + 1, fmt, again);
+    va_end(again);
+    return text;
+}
+
 bal_status bal_fail(bal_status st, const char *fmt, ...)
 {
+    char *text;
     va_list ap;
 
     if (record.code != BAL_OK)
@@ -43,8 +82,15 @@ bal_status bal_fail(bal_status st, const char *fmt, ...)
     record.code = (int)st;
     record.rank = -1;
     va_start(ap, fmt);
-    vsnprintf(record.text, sizeof record.text, fmt, ap);
+    text = write_out(fmt, ap);
     va_end(ap);
+    va_start(ap, fmt);
+    if (text != NULL)
+        copy_brief(record.text, sizeof record.text, text);
+    else
+        vsnprintf(record.text, sizeof record.text, fmt, ap);
+    va_end(ap);
+    free(text);
     /* File names and HDF5's descriptions may hold anything; a failure is one
      * line all the same. */
     for (char *c = record.text; *c != '\0'; c++)

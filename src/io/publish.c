@@ -29,6 +29,7 @@ enum {
     HOST = 33,    /* characters of a host's name, with the end */
     TAIL = 96,    /* longest ".HOST-PROCESS-N.partial", with the end */
     NAME = 255,   /* longest name of a file, usually */
+    BRIEF = 200,  /* longest temporary name: Open MPI names files after it */
     AT_ONCE = 16, /* files in the making */
 };
 
@@ -268,6 +269,10 @@ static bal_status check_folder(const char *path, const char *folder)
 
     if (len == 0 || path[len - 1] == '/')
         return BAL_FAIL(BAL_EIO, "cannot write '%s': it names a folder", path);
+    if (strlen(bal_path_name(path)) > NAME)
+        return BAL_FAIL(BAL_EIO,
+                        "cannot write '%s': its name is longer than %d bytes",
+                        path, NAME);
     if (stat(folder, &s) != 0 || !S_ISDIR(s.st_mode))
         return BAL_FAIL(BAL_EIO, "cannot write '%s': there is no folder '%s'",
                         path, folder);
@@ -317,7 +322,7 @@ static bal_status make_file(bal_publish *p)
     for (int i = 0; i < TRIES && fd < 0 && (i == 0 || errno == EEXIST); i++) {
         int len = snprintf(tail, sizeof tail, ".%s-%ld-%d%s", host,
                            (long)getpid(), i, suffix);
-        size_t kept = name + (size_t)len > NAME ? NAME - (size_t)len : name;
+        size_t kept = name + (size_t)len > BRIEF ? BRIEF - (size_t)len : name;
         memcpy(p->temporary, p->path, head - name + kept);
         strcpy(p->temporary + head - name + kept, tail);
         fd = open(p->temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);

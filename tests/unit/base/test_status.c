@@ -45,10 +45,16 @@ END_TEST
 
 START_TEST(a_long_sentence_is_cut)
 {
-    char text[2 * BAL_ERROR_TEXT_MAX];
+    char text[9000];
 
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
+    bal_error_clear();
+    (void)BAL_FAIL(BAL_EINPUT, "'%s' is wrong; mend it", text);
+    const char *end = strstr(bal_error_get()->text, "xxx' is wrong; mend it");
+    all_assert(end != NULL && end - bal_error_get()->text < 200);
+    for (size_t i = 0; i < sizeof text - 1; i += 2)
+        text[i] = ' ';
     bal_error_clear();
     (void)BAL_FAIL(BAL_EINPUT, "%s", text);
     all_assert(strlen(bal_error_get()->text) == BAL_ERROR_TEXT_MAX - 1);

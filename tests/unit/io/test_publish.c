@@ -202,6 +202,9 @@ START_TEST(a_long_name)
     bal_publish *p = begin(path, false, "long");
     ck_assert(!bal_failed(bal_publish_finish(&p, NULL)));
     ck_assert(holds(path, "long"));
+    strcat(path, "x");
+    ck_assert(bal_failed(bal_publish_check(path, false)));
+    bal_error_clear();
 }
 END_TEST
 
