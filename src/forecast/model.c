@@ -24,6 +24,7 @@
 #include "balans/forecast/model.h"
 
 #include <math.h>
+#include <stddef.h>
 
 #include "balans/kernel/spmm.h"
 

@@ -30,6 +30,18 @@
 
 #define MODE "--balans-aside"
 
+/* AddressSanitizer reserves terabytes of addresses. */
+#if defined(__SANITIZE_ADDRESS__)
+#define LIMITS_ADDRESSES false
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LIMITS_ADDRESSES false
+#endif
+#endif
+#ifndef LIMITS_ADDRESSES
+#define LIMITS_ADDRESSES true
+#endif
+
 extern char **environ;
 
 enum {
@@ -174,6 +186,7 @@ static rlim_t pages_now(void)
 /* Each request has its own allowance; the hard limits stay as they are. */
 static void allow(bal_size bytes)
 {
+    static rlim_t start;
     struct rlimit l;
     struct rusage used;
 
@@ -184,16 +197,13 @@ static void allow(bal_size bytes)
         l.rlim_cur = want < l.rlim_max ? want : l.rlim_max;
         (void)setrlimit(RLIMIT_CPU, &l);
     }
-#if !defined(__SANITIZE_ADDRESS__)
-    static rlim_t start;
     if (start == 0)
         start = pages_now();
-    if (start > 0 && getrlimit(RLIMIT_AS, &l) == 0) {
+    if (LIMITS_ADDRESSES && start > 0 && getrlimit(RLIMIT_AS, &l) == 0) {
         rlim_t want = start + MEMORY + 2 * (rlim_t)bytes;
         l.rlim_cur = want < l.rlim_max ? want : l.rlim_max;
         (void)setrlimit(RLIMIT_AS, &l);
     }
-#endif
 }
 
 static bal_status do_work(bal_pack *request, bal_pack *out)

@@ -155,6 +155,8 @@ def labels_of(f):
         names, codes = b["categories"].asstr()[:], b["codes"][:]
     elif "categories" in b.attrs:
         names, codes = f[b.attrs["categories"]].asstr()[:], b[:]
+    elif b.dtype.kind == "i" and "__categories/batch" in f["obs"]:
+        names, codes = f["obs/__categories/batch"].asstr()[:], b[:]
     else:
         return [v.decode() for v in b[:].tolist()]
     if codes.min() < 0:
