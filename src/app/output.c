@@ -209,6 +209,18 @@ done:
 /* An earlier run may have left them where this one makes none. */
 static const char *const stale[] = {"obsm/X_balans", "varm/balans_PCs"};
 
+/* The corrected profiles. */
+static bal_array array_of_matrix(const bal_input *in)
+{
+    return (bal_array){
+        .path = in->par->matrix,
+        .element = BAL_F32,
+        .n = in->info.n,
+        .d = in->info.d,
+        .compress = in->info.filters[0] != '\0',
+    };
+}
+
 bal_verdict bal_output_begin(const bal_input *in, bal_h5ad_out **out)
 {
     static const char *const column[] = {"balans_coverage"};
@@ -217,6 +229,7 @@ bal_verdict bal_output_begin(const bal_input *in, bal_h5ad_out **out)
     const bal_out_source source = {
         .input = in->file,
         .replace = par->matrix,
+        .instead = array_of_matrix(in),
         .keep_as = par->keep_original ? original : NULL,
         .drop = stale,
         .drops = sizeof stale / sizeof *stale,
@@ -261,7 +274,7 @@ static void make_plan(const bal_output *o, plan *p)
     bool zip = o->in->info.filters[0] != '\0';
 
     *p = (plan){0};
-    add_array(p, par->matrix, BAL_F32, n, o->in->info.d, zip);
+    p->array[p->plan.arrays++] = array_of_matrix(o->in);
     add_array(p, "obs/balans_coverage", BAL_F32, n, 0, false);
     if (!o->applied)
         add_array(p, "uns/balans/landmarks", BAL_I64, m, 0, false);

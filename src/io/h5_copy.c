@@ -87,8 +87,12 @@ static const char *target_of(const bal_h5_copier *c, hid_t from,
     const char *path = NULL;
     bal_h5_key key;
 
-    if (object >= 0 && !bal_failed(bal_h5_key_of(object, &key)))
+    if (object >= 0 && !bal_failed(bal_h5_key_of(object, &key))) {
         path = bal_h5_seen_find(&c->seen, key);
+        if (path == NULL && key.file == c->replaced.file &&
+            key.address == c->replaced.address)
+            path = c->instead;
+    }
     bal_error_clear();
     bal_h5_close(&object);
     return path;

@@ -29,6 +29,8 @@ typedef struct bal_h5_pending {
 typedef struct bal_h5_copier {
     hid_t to; /* the new file */
     bal_h5_seen seen;
+    bal_h5_key replaced; /* references to this object ... */
+    const char *instead; /* ... lead to this path; NULL: there is none */
     bal_h5_pending *pending;
     bal_size pendings;
 } bal_h5_copier;

@@ -117,6 +117,10 @@ static void pack_source(const bal_h5ad_out *o, const bal_out_source *source,
     bal_pack_text(in, o->partial);
     bal_pack_int(in, o->copied);
     bal_pack_text(in, source->replace);
+    bal_pack_int(in, source->instead.element);
+    bal_pack_int(in, source->instead.n);
+    bal_pack_int(in, source->instead.d);
+    bal_pack_int(in, source->instead.compress);
     bal_pack_text(in, source->keep_as);
     bal_pack_int(in, source->drops);
     for (bal_size i = 0; i < source->drops; i++)

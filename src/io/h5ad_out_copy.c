@@ -20,6 +20,7 @@ enum { DEEPEST = 1000 }; /* groups inside groups */
 
 typedef struct walker {
     const char *path, *replace, *keep_as;
+    bal_array instead;  /* of what is replaced */
     bal_h5_list skip;   /* paths that are not copied */
     bal_h5_list column; /* new columns of obs */
     bal_h5_seen replaced;
@@ -110,16 +111,22 @@ static bal_status list_present(const walker *w, hid_t from, const char *path,
                                bal_h5_list *order)
 {
     bal_h5_list all = {0};
+    bal_size gone = 0, last = 0;
     bal_status st;
 
     BAL_TRY(bal_h5ad_list_columns(from, &all));
-    for (bal_size i = 0; i < all.count; i++)
-        if (bal_h5_has(from, all.item[i]))
+    for (bal_size i = 0; i < all.count; i++) {
+        bool here = bal_h5_has(from, all.item[i]);
+        if (here)
             BAL_TRY(bal_h5_list_add(order, all.item[i]));
-        else
-            bal_aside_warn("'%s' lists a column '%.200s' of %s that is not "
-                           "there; the output does not list it",
-                           w->path, all.item[i], path);
+        gone += here ? 0 : 1;
+        last = here ? last : i;
+    }
+    if (gone > 0)
+        bal_aside_warn("'%s' lists %lld column%s of %s that %s not there, such "
+                       "as '%.200s'; the output does not",
+                       w->path, (long long)gone, gone == 1 ? "" : "s", path,
+                       gone == 1 ? "is" : "are", all.item[last]);
 done:
     bal_h5_list_free(&all);
     return st;
@@ -387,6 +394,23 @@ done:
     return st;
 }
 
+/* Makes the array that replaces the matrix where references may lead to it. */
+static bal_status make_instead(walker *w, hid_t from)
+{
+    bool may_lead = w->instead.n > 0 && w->copier.pendings > 0;
+    hid_t object = may_lead ? bal_h5_find(from, w->replace) : H5I_INVALID_HID;
+    bal_status st = BAL_OK;
+
+    if (object < 0)
+        return st;
+    BAL_TRY(bal_h5_key_of(object, &w->copier.replaced));
+    BAL_TRY(bal_out_make_array(w->copier.to, &w->instead));
+    w->copier.instead = w->replace;
+done:
+    bal_h5_close(&object);
+    return st;
+}
+
 /* obs and var first, so that they have their own names. */
 static bal_status copy_root(walker *w, hid_t from, hid_t to)
 {
@@ -407,6 +431,7 @@ static bal_status copy_root(walker *w, hid_t from, hid_t to)
             BAL_TRY(copy_member(w, from, to, member.item[i], ""));
     if (w->keep_as != NULL && w->replace != NULL)
         BAL_TRY(keep(w, from));
+    BAL_TRY(make_instead(w, from));
     BAL_TRY(bal_h5_copy_references(&w->copier));
 done:
     bal_h5_list_free(&member);
@@ -458,6 +483,13 @@ static bal_status unpack(bal_pack *in, walker *w, const char **target,
     *target = bal_unpack_text(in);
     *reserve = bal_unpack_int(in);
     w->replace = bal_unpack_text(in);
+    w->instead = (bal_array){
+        .path = w->replace,
+        .element = (bal_element)bal_unpack_int(in),
+    };
+    w->instead.n = bal_unpack_int(in);
+    w->instead.d = bal_unpack_int(in);
+    w->instead.compress = bal_unpack_int(in) != 0;
     w->keep_as = bal_unpack_text(in);
     BAL_TRY(bal_unpack_list(in, &w->skip));
     BAL_TRY(bal_unpack_list(in, &w->column));

@@ -263,6 +263,8 @@ bal_status bal_out_make_array(hid_t to, const bal_array *a)
     hid_t dcpl, space, dataset;
     bal_status st = BAL_OK;
 
+    if (bal_h5_has(to, a->path)) /* as references lead to it */
+        return BAL_OK;
     snprintf(parent, sizeof parent, "%s", a->path);
     char *slash = strrchr(parent, '/');
     if (slash != NULL) {

@@ -263,6 +263,8 @@ def add_references(f):
     u["pairs"] = pair
     u["gone"] = np.arange(3)
     u["lost"] = np.array([u["gone"].ref], dtype=h5py.ref_dtype)
+    u["matrix"] = np.array([f["X"].ref], dtype=h5py.ref_dtype)
+    u["matrix"].attrs["to"] = f["X"].ref
     del u["gone"]
     for i in range(20):
         o.attrs[f"note{i}"] = f"text {i}"
@@ -280,6 +282,8 @@ def check_references(f):
     t.check([(int(n), f[r].name) for n, r in u["pairs"][:]]
             == [(1, "/uns/data"), (2, "/obs")], "references in records")
     t.check(not u["lost"][0], "a reference to what was deleted")
+    t.check(f[u["matrix"][0]] == f["X"] == f[u["matrix"].attrs["to"]],
+            "references to the matrix that is replaced")
     t.check([k for k in f if k.startswith("~")] == [], "objects in the root")
     t.check(o.attrs["note19"] == "text 19", "attributes")
 

@@ -70,6 +70,8 @@ typedef struct bal_out_source {
     bal_h5ad *input;
     const char *replace;       ///< matrix that an array of that path replaces;
                                ///< NULL if none
+    bal_array instead;         ///< that array, for references to the matrix;
+                               ///< zeroed: they lead nowhere
     const char *keep_as;       ///< where to copy it instead, or NULL
     const char *const *drop;   ///< [drops], more elements not to be copied
     bal_size drops;

@@ -106,6 +106,8 @@ START_TEST(one_column_too_many)
     if (comm.rank == 0) {
         hid_t file = files_create("many.h5ad", N, D);
         files_columns(file, name, MANY);
+        files_numbers(file, "obs/c", H5T_STD_I8LE, (double[N]){0}, 1,
+                      (hsize_t[]){N}, 0);
         H5Fclose(file);
     }
     MPI_Barrier(comm.mpi);
