@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What is too long for each run of the tests: sanitizers, damaged files, fuzzing,
-# and other compilers, MPIs and BLAS libraries.  Installs what is missing
-# (Debian, Ubuntu); builds beside the usual build.  The last lines say how each
-# part went.
+# What is too long for each run of the tests: sanitizers, damaged files,
+# fuzzing, and other compilers, MPIs and BLAS libraries.  Installs what is
+# missing (Debian, Ubuntu); builds beside the usual build.  The last lines say
+# how each part went.
 # Usage: jobs/nightly.sh [PART]...
 # PART: sanitizers races damage fuzz clang mpich blas; all of them if none is
 # named.  FUZZ_SECONDS, 600, are for each fuzz target; DAMAGED, 2000, files.
@@ -48,7 +48,8 @@ part_races() {
             -Db_lundef=false -Doptimization=1 >/dev/null
     ninja -C "$folder/races" --quiet "${kernels[@]/#/tests/test_}" || return 1
     for test in "${kernels[@]}"; do
-        OMP_NUM_THREADS=4 OMP_TOOL_LIBRARIES=libarcher.so OPENBLAS_NUM_THREADS=1 \
+        OMP_NUM_THREADS=4 OPENBLAS_NUM_THREADS=1 \
+            OMP_TOOL_LIBRARIES=libarcher.so \
             TSAN_OPTIONS="ignore_noninstrumented_modules=1 exitcode=66" \
             "$folder/races/tests/test_$test" ||
             { say "$test: code $?"; failed=1; }

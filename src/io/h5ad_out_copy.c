@@ -106,55 +106,6 @@ static bal_status make_like(hid_t from, hid_t to, const char *as, hid_t *group)
     return st;
 }
 
-/* The columns that a data frame lists and has; readers stumble over others. */
-static bal_status list_present(const walker *w, hid_t from, const char *path,
-                               bal_h5_list *order)
-{
-    bal_h5_list all = {0};
-    bal_size gone = 0, last = 0;
-    bal_status st;
-
-    BAL_TRY(bal_h5ad_list_columns(from, &all));
-    for (bal_size i = 0; i < all.count; i++) {
-        bool here = bal_h5_has(from, all.item[i]);
-        if (here)
-            BAL_TRY(bal_h5_list_add(order, all.item[i]));
-        gone += here ? 0 : 1;
-        last = here ? last : i;
-    }
-    if (gone > 0)
-        bal_aside_warn("'%s' lists %lld column%s of %s that %s not there, such "
-                       "as '%.200s'; the output does not",
-                       w->path, (long long)gone, gone == 1 ? "" : "s", path,
-                       gone == 1 ? "is" : "are", all.item[last]);
-done:
-    bal_h5_list_free(&all);
-    return st;
-}
-
-/* The columns of a data frame, in obs with the new ones at the end. */
-static bal_status set_order(const walker *w, hid_t from, hid_t to,
-                            const char *path)
-{
-    bal_size added = strcmp(path, "obs") == 0 ? w->column.count : 0;
-    bal_h5_list order = {0};
-    bal_status st;
-
-    BAL_TRY(list_present(w, from, path, &order));
-    for (bal_size i = 0; i < added; i++) {
-        bal_size at = 0;
-        while (at < order.count &&
-               strcmp(order.item[at], w->column.item[i]) != 0)
-            at++;
-        if (at == order.count)
-            BAL_TRY(bal_h5_list_add(&order, w->column.item[i]));
-    }
-    BAL_TRY(bal_h5_set_list(to, "column-order", &order));
-done:
-    bal_h5_list_free(&order);
-    return st;
-}
-
 static bal_status copy_group(walker *w, hid_t from, hid_t to, const char *as,
                              const char *path)
 {
@@ -172,7 +123,9 @@ static bal_status copy_group(walker *w, hid_t from, hid_t to, const char *as,
     BAL_TRY(bal_h5_copy_attributes(&w->copier, from, group,
                                    frame ? "column-order" : NULL));
     if (frame)
-        BAL_TRY(set_order(w, from, group, path));
+        BAL_TRY(bal_out_copy_order(
+            w->path, path, strcmp(path, "obs") == 0 ? &w->column : NULL, from,
+            group));
     BAL_TRY(copy_members(w, from, group, path));
 done:
     w->depth--;

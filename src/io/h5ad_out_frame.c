@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "balans/base/mem.h"
+#include "balans/io/aside.h"
+#include "h5ad_internal.h"
 #include "h5ad_out_internal.h"
 
 /* ---- Index ---- */
@@ -152,6 +154,54 @@ static bal_status make_categorical(hid_t to, const bal_categorical *c,
         to, &(bal_array){.path = path, .element = c->element, .n = n}));
 done:
     bal_h5_close(&group);
+    return st;
+}
+
+/* ---- Order of the columns ---- */
+
+/* The columns that a data frame lists and has; readers stumble over others. */
+static bal_status list_present(const char *file, const char *path, hid_t from,
+                               bal_h5_list *order)
+{
+    bal_h5_list all = {0};
+    bal_size gone = 0, last = 0;
+    bal_status st;
+
+    BAL_TRY(bal_h5ad_list_columns(from, &all));
+    for (bal_size i = 0; i < all.count; i++) {
+        bool here = bal_h5_has(from, all.item[i]);
+        if (here)
+            BAL_TRY(bal_h5_list_add(order, all.item[i]));
+        gone += here ? 0 : 1;
+        last = here ? last : i;
+    }
+    if (gone > 0)
+        bal_aside_warn("'%s' lists %lld column%s of %s that %s not there, such "
+                       "as '%.200s'; the output does not",
+                       file, (long long)gone, gone == 1 ? "" : "s", path,
+                       gone == 1 ? "is" : "are", all.item[last]);
+done:
+    bal_h5_list_free(&all);
+    return st;
+}
+
+bal_status bal_out_copy_order(const char *file, const char *path,
+                              const bal_h5_list *added, hid_t from, hid_t to)
+{
+    bal_h5_list order = {0};
+    bal_status st;
+
+    BAL_TRY(list_present(file, path, from, &order));
+    for (bal_size i = 0; added != NULL && i < added->count; i++) {
+        bal_size at = 0;
+        while (at < order.count && strcmp(order.item[at], added->item[i]) != 0)
+            at++;
+        if (at == order.count)
+            BAL_TRY(bal_h5_list_add(&order, added->item[i]));
+    }
+    BAL_TRY(bal_h5_set_list(to, "column-order", &order));
+done:
+    bal_h5_list_free(&order);
     return st;
 }
 

@@ -15,7 +15,14 @@ bal_status bal_out_make(const bal_out_plan *plan, bool is_new, hid_t to);
 /* Makes obs and var of a new file, with the columns that are categorical. */
 bal_status bal_out_make_frames(const bal_out_plan *plan, hid_t to);
 
-/* Makes an array still to be filled, in dicts made as needed. */
+/* Copies the list of columns of the data frame `path` of a file, without those
+ * that are not there, with a warning, and with new ones (NULL: none) at the
+ * end. */
+bal_status bal_out_copy_order(const char *file, const char *path,
+                              const bal_h5_list *added, hid_t from, hid_t to);
+
+/* Makes an array still to be filled, in dicts made as needed, unless it was
+ * made before. */
 bal_status bal_out_make_array(hid_t to, const bal_array *a);
 
 bal_size bal_out_element_bytes(bal_element element);
