@@ -79,10 +79,11 @@ part_clang() {
     CC=clang build_as clang && check_in clang --suite quick
 }
 
+# MPICH's ranks do not give way to one another: slow where they share cores.
 part_mpich() {
     install_missing "${mpich[@]}"
     build_as mpich -Dmpi=mpich -Dmpiexec=mpiexec.mpich,-n &&
-        check_in mpich --suite quick
+        check_in mpich --suite quick --timeout-multiplier 6
 }
 
 part_blas() {
