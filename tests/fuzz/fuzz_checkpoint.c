@@ -8,6 +8,7 @@
 #include "image.h"
 #include "keep.h"
 #include "keep_store.h"
+#include "model.h"
 #include "points.h"
 
 enum { BATCHES = 3, D = 3, P = 2, LANDMARKS = 9, PASSES = 5 };
@@ -20,6 +21,7 @@ static bal_points moved;
 static float most_z[P], most_x[D];
 static bal_pass_report passes[PASSES];
 static bal_params par;
+static bal_model_out no_model;
 static fuzz_image image;
 
 static bal_keeper keeper_of(const char *path, bal_passed *passed)
@@ -32,7 +34,8 @@ static bal_keeper keeper_of(const char *path, bal_passed *passed)
                         .pass = 2,
                         .identity = identity,
                         .points = &moved,
-                        .passed = passed};
+                        .passed = passed,
+                        .model = &no_model};
 }
 
 /* ---- The sound one ---- */
