@@ -240,6 +240,8 @@ int main(int argc, char **argv)
     int code = bal_status_exit_code(st.code);
     if (c.torn) {
         bal_signals_clean();
+        /* A launcher ends the others soon after the first has gone. */
+        bal_comm_barrier(&c);
         _exit(code);
     }
     bal_signals_end(code);
