@@ -69,7 +69,7 @@ int main(int argc, char **argv)
     bal_size held;
 
     LLVMFuzzerInitialize(&argc, &argv);
-    LLVMFuzzerTestOneInput(NULL, 0); /* it may make what it keeps */
+    try(NULL, 0); /* it may make what it keeps */
     held = bal_mem_held();
     files = argc == 2 ? replay_folder(argv[1]) : -1;
     if (bal_mem_held() != held) {
