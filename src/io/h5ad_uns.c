@@ -296,7 +296,7 @@ done:
 static bal_status pick(sparse *a, bal_size count, const int64_t *landmark,
                        const place *sorted, float *out)
 {
-    bal_size entries;
+    bal_size entries = 0;
     bal_status st = BAL_OK;
 
     for (bal_size i = 0; i < count; i++) {
