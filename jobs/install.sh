@@ -10,11 +10,12 @@ needs=(meson ninja-build pkg-config gcc libc6-dev libopenmpi-dev openmpi-bin
        libcairo2-dev check)
 # Only tests use these.
 # shellcheck disable=SC2034
-needs_tests=(python3 python3-anndata python3-h5py python3-venv)
-# Tests that need these are skipped without them.
+needs_tests=(python3 python3-h5py python3-venv)
+# Tests that need these are skipped without them; Debian 13 has no
+# python3-anndata.
 # shellcheck disable=SC2034
-needs_some_tests=(slurmctld slurmd slurm-client munge iproute2 util-linux
-                  shellcheck python3-jsonschema chromium)
+needs_some_tests=(python3-anndata slurmctld slurmd slurm-client munge iproute2
+                  util-linux shellcheck python3-jsonschema chromium)
 
 say() { printf '== %s\n' "$*"; }
 
@@ -66,6 +67,25 @@ install_missing() {
         fail "these packages are missing and could not be installed; ask an" \
             "administrator for: apt-get install --no-install-recommends" \
             "${missing[*]}"
+}
+
+# Whether apt has the package, as far as its lists, if there are any, tell.
+available() {
+    ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null ||
+        [ -n "$(apt-cache show "$1" 2>/dev/null)" ]
+}
+
+# install_some PACKAGE...: the same without those that apt does not have.
+install_some() {
+    local package some=()
+    for package in "$@"; do
+        if installed "$package" || available "$package"; then
+            some+=("$package")
+        else
+            say "this system has no $package"
+        fi
+    done
+    install_missing "${some[@]}"
 }
 
 # Where to build: BALANS_BUILD, else 'build' in the source tree, else, where

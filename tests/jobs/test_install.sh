@@ -49,6 +49,11 @@ check "without rights it fails" \
 check "in one line" one_line
 check "that names what is missing" \
     says "apt-get install --no-install-recommends meson check"
+check "what only some tests need is tried" fails "$root" \
+    'available() { [ $1 != check ]; }; install_some meson check </dev/null'
+check "without what apt does not have" says "this system has no check"
+check "in one line" one_line
+check "which it does not ask for" grep -q "recommends meson$" "$folder/said"
 rm "$folder/bin/sudo"
 check "without sudo as well" fails "$root" \
     'command() { [ "$2" != sudo ]; }; install_missing meson gcc check'
