@@ -173,7 +173,8 @@ def main():
              *root.glob("jobs/packaging/*"), *root.glob("meson.build"),
              *root.glob("*/meson.build")]
     for path in sorted(set(texts)):
-        if path.is_file() and path.resolve() != pathlib.Path(__file__).resolve():
+        if path.is_file() and path.suffix != ".pyc" and (
+                path.resolve() != pathlib.Path(__file__).resolve()):
             check_words(path, path.read_text(errors="replace"))
     for path in sorted([*sources, *root.glob("tests/**/*.[ch]"),
                         *root.glob("bench/*.c"), *root.glob("jobs/*.sbatch"),
