@@ -139,6 +139,8 @@ prepare_mpi() {
     export OMPI_MCA_rmaps_base_oversubscribe=1
     # The same for Open MPI 5, which asks PRRTE.
     export PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
+    # Open MPI 5 of Debian 13 warns of links between hosts that nothing uses.
+    export OMPI_MCA_reachable=weighted
     export OMPI_MCA_hwloc_base_binding_policy=none
     export OMPI_MCA_mpi_yield_when_idle=1
     export OMPI_MCA_orte_execute_quiet=1
