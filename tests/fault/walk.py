@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "cli"))
-from common import Tests  # noqa: E402
+from common import Tests, said  # noqa: E402
 
 TIMEOUT = 60
 # What a point needs to be on the way: options, and a further fault.
@@ -63,11 +63,12 @@ def fail_once(program, launch, folder, command, point, rank, size):
     wrong = []
     if run.returncode != 1:
         wrong.append(f"exit code {run.returncode}")
-    if run.stderr.rstrip("\n") != expected(point, rank, size):
+    if said(run.stderr).rstrip("\n") != expected(point, rank, size):
         wrong.append(f"stderr: {run.stderr!r}")
     if run.stdout:
         wrong.append(f"stdout: {run.stdout!r}")
-    left = sorted(p.name for p in folder.iterdir() if p.name not in ("in.h5ad", "model.h5"))
+    left = sorted(p.name for p in folder.iterdir()
+                  if p.name not in ("in.h5ad", "model.h5"))
     if left:
         wrong.append(f"left behind: {left}")
     return "; ".join(wrong)
