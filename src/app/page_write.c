@@ -31,16 +31,18 @@ static double trust_at(const json_t *rows, size_t a, size_t b)
     return json_number_value(json_array_get(json_array_get(rows, a), b));
 }
 
-/* The next pair with less trust than the pairs before. */
+/* The next pair in the order of trust, then of names, after pair (*a, *b) with
+ * trust `after`. */
 static double least_pair(const json_t *rows, double after, size_t *a, size_t *b)
 {
-    size_t count = json_array_size(rows);
+    size_t count = json_array_size(rows), past = *a * count + *b;
     double least = INFINITY;
 
     for (size_t i = 0; i < count; i++)
         for (size_t j = i + 1; j < count; j++) {
             double v = (trust_at(rows, i, j) + trust_at(rows, j, i)) / 2;
-            if (v > after && v < least) {
+            bool next = v > after || (v == after && i * count + j > past);
+            if (next && v < least) {
                 least = v;
                 *a = i;
                 *b = j;

@@ -423,6 +423,8 @@ static bal_verdict run_further(run *r, int64_t *pass, int64_t passes)
     for (int i = r->points->column > 0 ? r->points->column : 1; i < columns;
          i++, ++*pass) {
         form f = form_of(r, i == columns - 1);
+        if (i != r->points->column) /* it is of another column's batches */
+            bal_free(&r->out->between);
         BAL_TRY(bal_points_turn(r->c, r->points, i));
         r->expected = 0;
         say_pass(r, *pass, passes);

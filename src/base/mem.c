@@ -104,7 +104,7 @@ typedef struct spare {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static spare kept[SPARES];
 static int spares;
-static size_t kept_bytes;
+static _Atomic size_t kept_bytes;
 
 /* Takes number i out of the list. */
 static spare remove_spare(int i)
@@ -176,6 +176,11 @@ static void *reuse(size_t bytes)
 static header *take_small(size_t bytes, bool zeroed)
 {
     keep_freed_memory();
+    if (atomic_load(&kept_bytes) > 0) {
+        pthread_mutex_lock(&lock);
+        drop_spares(bytes);
+        pthread_mutex_unlock(&lock);
+    }
     char *raw = zeroed ? calloc(1, bytes + BAL_ALIGN)
                        : malloc(bytes + BAL_ALIGN);
 

@@ -155,6 +155,12 @@ static bal_status move_all(cutting *k)
     return st;
 }
 
+static bal_status damaged(void)
+{
+    return BAL_FAIL(BAL_EINPUT,
+                    "cannot read values of the input: their shape is damaged");
+}
+
 static bal_status allot(cutting *k)
 {
     hid_t space = H5Dget_space(k->from);
@@ -166,9 +172,11 @@ static bal_status allot(cutting *k)
     k->item = H5Tget_size(k->type);
     for (int i = 0; i < k->rank; i++) {
         k->kept[i] = cuts(k, i) ? (hsize_t)k->cut->count : k->extent[i];
-        k->item *= i > 1 ? (size_t)k->extent[i] : 1;
+        if (i > 1 && __builtin_mul_overflow(k->item, k->extent[i], &k->item))
+            return damaged();
     }
-    row = k->item * (k->rank > 1 ? k->extent[1] : 1);
+    if (__builtin_mul_overflow(k->item, k->rank > 1 ? k->extent[1] : 1, &row))
+        return damaged();
     k->step = row > 0 && row < BLOCK ? BLOCK / row : 1;
     k->step = k->step < k->extent[0] ? k->step : k->extent[0];
     st = bal_mem_alloc((void **)&k->all, (bal_size)k->step, (size_t)row,

@@ -27,17 +27,24 @@ static bool starts(const char *path, const char *with)
     return strncmp(path, with, strlen(with)) == 0;
 }
 
-/* The axes of features that what has this path may have. */
-static unsigned axes_of(const char *path)
+/* Whether it is the levels of a column of var, not a column of that name. */
+static bool are_levels(const char *path)
 {
     const char *name = strrchr(path, '/');
 
+    return starts(path, "var/__categories/") ||
+           (starts(path, "var/") && name != strchr(path, '/') &&
+            strcmp(name, "/categories") == 0);
+}
+
+/* The axes of features that what has this path may have. */
+static unsigned axes_of(const char *path)
+{
     if (strcmp(path, "X") == 0 || starts(path, "layers/"))
         return 2;
     if (starts(path, "varp/"))
         return 3;
-    if (name == NULL || strcmp(name, "/categories") == 0 ||
-        starts(path, "var/__categories/"))
+    if (are_levels(path))
         return 0;
     return starts(path, "var/") || starts(path, "varm/") ? 1 : 0;
 }
@@ -66,7 +73,7 @@ bool bal_out_has_to_cut(bal_h5_cut *cut, const char *file, hid_t object,
         return false;
     *left = group || !bal_h5_can_cut(object, cut);
     /* A column may hold what is not one value a feature. */
-    if (*left && !group && starts(path, "var"))
+    if (*left && !group && starts(path, "var/"))
         return *left = false;
     if (*left)
         bal_aside_warn("'%.300s' of '%s' cannot be cut to the features that "

@@ -11,14 +11,19 @@ enum { DRAW = 1, SHUFFLE }; /* purposes of random numbers */
 static void share_out(const bal_size *size, bal_size groups, bal_size n,
                       bal_size most, bal_size *quota)
 {
-    bal_size each = 2 * groups <= most ? 1 : 0;
-    bal_size rest = n - each * groups, room = most - each * groups, total = 0;
+    bool each = 2 * groups <= most;
+    bal_size rest = n, room = most, total = 0;
 
     for (bal_size g = 0; g < groups; g++) {
+        rest -= each && size[g] > 0;
+        room -= each && size[g] > 0;
+    }
+    for (bal_size g = 0; g < groups; g++) {
+        bal_size first = each && size[g] > 0;
         double before = (double)total, after;
-        total += size[g] - each;
+        total += size[g] - first;
         after = (double)total;
-        quota[g] = each + (bal_size)(after * (double)room / (double)rest) -
+        quota[g] = first + (bal_size)(after * (double)room / (double)rest) -
                    (bal_size)(before * (double)room / (double)rest);
     }
 }

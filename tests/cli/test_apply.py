@@ -213,7 +213,7 @@ def add_by_feature(path, names, r):
             g["data"], g["indices"] = np.ones(1), np.zeros(1, "i4")
             g["indptr"] = np.minimum(np.arange(rows + 1), 1)
         v = f["var"]
-        v["number"] = np.arange(d)
+        v["number"] = v["categories"] = np.arange(d)
         v.create_dataset("word", data=[f"w{i}" for i in range(d)], dtype=text)
         g = v.create_group("kind")
         g.attrs["encoding-type"] = "categorical"
@@ -222,7 +222,8 @@ def add_by_feature(path, names, r):
         g["codes"] = (np.arange(d) % d).astype("i1")
         g.create_dataset("categories", data=[f"k{i}" for i in range(d)],
                          dtype=text)
-        v.attrs.create("column-order", ["number", "word", "kind"], dtype=text)
+        v.attrs.create("column-order",
+                       ["number", "word", "kind", "categories"], dtype=text)
 
 
 def check_left_out(folder, model, data):
@@ -253,6 +254,7 @@ def check_left_out(folder, model, data):
                           ("varp/links", lambda m: m[kept][:, kept]),
                           ("var/_index", lambda m: m[kept]),
                           ("var/number", lambda m: m[kept]),
+                          ("var/categories", lambda m: m[kept]),
                           ("var/word", lambda m: m[kept]),
                           ("var/kind/codes", lambda m: m[kept]),
                           ("var/kind/categories", lambda m: m)):

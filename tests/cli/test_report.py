@@ -137,6 +137,19 @@ def check_warnings(folder):
                 f"warnings {said}")
 
 
+def check_other_column(folder):
+    """Trust of one column's batches is not told as that of another's, whose
+    pass has none."""
+    nested, report = folder / "nested.h5ad", folder / "run.json"
+    t.works("simulate", nested, "--points", 600, "--dims", 5, "--batches", 6,
+            "--nested", "-q")
+    t.works("correct", nested, folder / "out.h5ad", "--batch", "source,batch",
+            "--correction", "smooth", "--passes", 2, "--force", "-q",
+            "--report", report)
+    said = json.loads(report.read_text())["result"]
+    t.check(not said.get("trust"), f"trust {said.get('trust')}")
+
+
 def check_schema(said):
     """The schema does object."""
     validator = jsonschema.Draft7Validator(SCHEMA)
@@ -157,5 +170,6 @@ with tempfile.TemporaryDirectory() as name:
     check_no_scale(where)
     check_bytes(where)
     check_warnings(where)
+    check_other_column(where)
     check_schema(report_of(where, [], 2))
 t.end()

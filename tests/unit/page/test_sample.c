@@ -67,6 +67,28 @@ START_TEST(takes_all_where_they_are_few)
 }
 END_TEST
 
+/* A group without members leaves its place to the others. */
+START_TEST(gives_no_place_to_empty_groups)
+{
+    static const bal_size some[] = {6000, 0, 3999, 1, 0};
+    static int32_t of[N];
+    bal_gidx chosen[1001];
+    bal_size last = 0;
+
+    for (bal_size i = 0; i < N; i++)
+        of[i] = i < 6000 ? 0 : i < 9999 ? 2 : 3;
+    chosen[1000] = -1;
+    ck_assert_int_eq(bal_sample_by_group(of, N, some, 5, 1000, 5, chosen),
+                     BAL_OK);
+    for (int i = 1; i < 1000; i++)
+        ck_assert_int_lt(chosen[i - 1], chosen[i]);
+    for (int i = 0; i < 1000; i++)
+        last += of[chosen[i]] == 3;
+    ck_assert_int_eq(last, 1);
+    ck_assert_int_eq(chosen[1000], -1);
+}
+END_TEST
+
 /* Fewer places than groups: no group can be sure of one, and none has two. */
 START_TEST(serves_more_groups_than_places)
 {
@@ -127,6 +149,7 @@ int main(int argc, char **argv)
 
     tcase_add_checked_fixture(tcase, set_up, NULL);
     tcase_add_test(tcase, gives_each_group_its_share);
+    tcase_add_test(tcase, gives_no_place_to_empty_groups);
     tcase_add_test(tcase, takes_all_where_they_are_few);
     tcase_add_test(tcase, serves_more_groups_than_places);
     tcase_add_test(tcase, draws_evenly);
