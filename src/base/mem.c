@@ -171,16 +171,21 @@ static void *reuse(size_t bytes)
     return s.at;
 }
 
+static void make_room(size_t bytes)
+{
+    if (atomic_load(&kept_bytes) == 0)
+        return;
+    pthread_mutex_lock(&lock);
+    drop_spares(bytes);
+    pthread_mutex_unlock(&lock);
+}
+
 /* Memory for `bytes` at an aligned place, with its header filled in; NULL if
  * there is none. */
 static header *take_small(size_t bytes, bool zeroed)
 {
     keep_freed_memory();
-    if (atomic_load(&kept_bytes) > 0) {
-        pthread_mutex_lock(&lock);
-        drop_spares(bytes);
-        pthread_mutex_unlock(&lock);
-    }
+    make_room(bytes);
     char *raw = zeroed ? calloc(1, bytes + BAL_ALIGN)
                        : malloc(bytes + BAL_ALIGN);
 
@@ -192,32 +197,51 @@ static header *take_small(size_t bytes, bool zeroed)
     return h;
 }
 
+static void *map_pages(size_t bytes)
+{
+    void *raw = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (raw == MAP_FAILED)
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    /* A wish: first touch of small pages is slower than the work on them. */
+    (void)madvise(raw, bytes, MADV_HUGEPAGE);
+#endif
+    return raw;
+}
+
 static header *take_large(size_t bytes, bool zeroed)
 {
     size_t mapped = round_up(bytes, (size_t)sysconf(_SC_PAGESIZE));
 
     pthread_mutex_lock(&lock);
     void *raw = reuse(mapped);
-    if (raw == NULL)
-        drop_spares(mapped);
     pthread_mutex_unlock(&lock);
     if (raw != NULL && zeroed)
         memset(raw, 0, bytes);
     if (raw == NULL) {
-        raw = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (raw == MAP_FAILED)
-            return NULL;
-#ifdef MADV_HUGEPAGE
-        /* A wish: first touch of small pages is slower than the work on them.
-         */
-        (void)madvise(raw, mapped, MADV_HUGEPAGE);
-#endif
+        make_room(mapped);
+        raw = map_pages(mapped);
     }
+    if (raw == NULL)
+        return NULL;
     header *h = raw; /* pages are aligned */
     h->origin = raw;
     h->mapped = mapped;
     return h;
+}
+
+/* Where memory is limited, what is kept may be what is in the way. */
+static header *take_any(size_t bytes, bool zeroed)
+{
+    header *(*way)(size_t, bool) = bytes < LARGE ? take_small : take_large;
+    header *h = way(bytes, zeroed);
+
+    if (h != NULL)
+        return h;
+    make_room(INT64_MAX / 2);
+    return way(bytes, zeroed);
 }
 
 static bal_status take(void **out, bal_size n, size_t size, const char *what,
@@ -228,8 +252,7 @@ static bal_status take(void **out, bal_size n, size_t size, const char *what,
 
     *out = NULL;
     if (bytes > 0)
-        h = bytes < LARGE ? take_small(bytes, zeroed)
-                          : take_large(bytes, zeroed);
+        h = take_any(bytes, zeroed);
     if (h == NULL)
         return no_memory(n, size, what);
     h->bytes = bytes;
